@@ -1,0 +1,1 @@
+"""Frozen values that travel the line; no behaviour beyond their own consistency."""

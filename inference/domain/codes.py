@@ -1,0 +1,54 @@
+"""Coded concepts (PS3.3 section 8) and the ones the node itself uses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A coded concept: the triplet of PS3.3 section 8.
+
+    Parameters
+    ----------
+    value
+        Code Value, e.g. ``42695009``.
+    scheme
+        Coding Scheme Designator: ``SCT``, ``DCM``, ``LN``, ``UCUM`` or ``99NEURONOVA``.
+    meaning
+        Code Meaning, at most 64 characters.
+    """
+
+    value: str
+    scheme: str
+    meaning: str
+
+    def __post_init__(self) -> None:
+        if not self.value or not self.scheme or not self.meaning:
+            raise ValueError("a code needs value, scheme and meaning")
+        if len(self.meaning) > 64:
+            raise ValueError(f"code meaning over 64 characters: {self.value}")
+
+
+FHIR_SYSTEMS: Final[dict[str, str]] = {
+    "SCT": "http://snomed.info/sct",
+    "DCM": "http://dicom.nema.org/resources/ontology/DCM",
+    "LN": "http://loinc.org",
+    "UCUM": "http://unitsofmeasure.org",
+    "99NEURONOVA": "urn:neuronova:code",
+}
+"""FHIR ``system`` of each coding scheme (FHIR R4, section Terminology Systems)."""
+
+VOLUME: Final = Code("118565006", "SCT", "Volume")
+"""CID 7472 Volume Measurement."""
+AREA: Final = Code("42798000", "SCT", "Area")
+MILLILITRE: Final = Code("mL", "UCUM", "mL")
+SQUARE_MILLIMETRE: Final = Code("mm2", "UCUM", "mm2")
+ANATOMICAL_STRUCTURE: Final = Code("91723000", "SCT", "Anatomical Structure")
+"""CID 7150 Segmentation Property Category."""
+BRAIN: Final = Code("12738006", "SCT", "Brain")
+IMAGING_MEASUREMENT_REPORT: Final = Code("126000", "DCM", "Imaging Measurement Report")
+"""CID 7021 Measurement Report Document Title; OHIF draws no other title."""
+ARTIFICIAL_INTELLIGENCE: Final = Code("123110", "DCM", "Artificial Intelligence")
+"""CID 7162 Surface Processing Algorithm Family, used for Algorithm Family."""

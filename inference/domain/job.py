@@ -1,0 +1,154 @@
+"""The life of a job: states, the one table of allowed transitions, and stage times."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+from inference.domain.identifiers import UID, JobID
+from inference.errors import IllegalTransition, Stage
+
+
+class JobState(StrEnum):
+    """The states of a job (in the words of UPS, PS3.4 CC.1: the first two are SCHEDULED, the next IN PROGRESS)."""
+
+    RECEIVED = "RECEIVED"
+    """The row is committed; no queue message has been sent yet."""
+    QUEUED = "QUEUED"
+    """A queue message was sent, or the job waits for its next attempt."""
+    PROCESSING = "PROCESSING"
+    """An inference worker holds the lease."""
+    DELIVERING = "DELIVERING"
+    """The result is on disk; archive and report server are being written."""
+    COMPLETED = "COMPLETED"
+    """The archive has committed the objects and the report is stored."""
+    FAILED = "FAILED"
+    """Attempts are used up, or an error cannot be healed by repeating."""
+    REJECTED = "REJECTED"
+    """The series is not analysed, for a named reason."""
+    CANCELLED = "CANCELLED"
+    """A person stopped it."""
+
+
+TRANSITIONS: Final[Mapping[JobState, frozenset[JobState]]] = MappingProxyType(
+    {
+        JobState.RECEIVED: frozenset(
+            {JobState.QUEUED, JobState.PROCESSING, JobState.REJECTED, JobState.CANCELLED, JobState.FAILED}
+        ),
+        JobState.QUEUED: frozenset({JobState.PROCESSING, JobState.CANCELLED, JobState.FAILED}),
+        JobState.PROCESSING: frozenset(
+            {JobState.DELIVERING, JobState.QUEUED, JobState.REJECTED, JobState.FAILED, JobState.CANCELLED}
+        ),
+        JobState.DELIVERING: frozenset({JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED}),
+        JobState.FAILED: frozenset({JobState.QUEUED, JobState.DELIVERING}),
+        JobState.CANCELLED: frozenset({JobState.QUEUED}),
+        JobState.REJECTED: frozenset({JobState.QUEUED}),
+        JobState.COMPLETED: frozenset(),
+    }
+)
+"""Which state may follow which. A person's *retry* is FAILED, CANCELLED or REJECTED back to QUEUED (or to
+DELIVERING, when the result is already on disk)."""
+
+TERMINAL: Final = frozenset({JobState.COMPLETED, JobState.FAILED, JobState.REJECTED, JobState.CANCELLED})
+
+
+def check_transition(current: JobState, wanted: JobState) -> None:
+    """Raise unless ``wanted`` may follow ``current``.
+
+    Raises
+    ------
+    IllegalTransition
+        If the table does not allow it.
+    """
+    if wanted not in TRANSITIONS[current]:
+        raise IllegalTransition(f"a job that is {current} cannot become {wanted}")
+
+
+@dataclass(frozen=True, slots=True)
+class StageTime:
+    """How long one stage of one attempt took."""
+
+    stage: Stage
+    attempt: int
+    started_at: datetime
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ModelReference:
+    """Which model, exactly: id, semantic version and the digest of its weights."""
+
+    model_id: str
+    version: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """What is needed to create a job.
+
+    Parameters
+    ----------
+    study_instance_uid, series_instance_uid, revision
+        The input.
+    model
+        The model to run; None for a series that no model wants.
+    run
+        0 for the job that arrival made; a person's re-run counts up. Input, model digest and run are unique
+        together, so the same arrival can never make two jobs.
+    rejection
+        Code and message when the job is born REJECTED.
+    """
+
+    study_instance_uid: UID
+    series_instance_uid: UID
+    revision: int
+    model: ModelReference | None
+    run: int = 0
+    rejection: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job as the database has it."""
+
+    job_id: JobID
+    study_instance_uid: UID
+    series_instance_uid: UID
+    revision: int
+    model: ModelReference | None
+    run: int
+    state: JobState
+    attempt: int
+    error_code: str | None
+    error_message: str | None
+    created_at: datetime
+    updated_at: datetime
+    next_run_at: datetime | None
+    lease_owner: str | None
+    lease_expires_at: datetime | None
+    result: Mapping[str, object] | None = None
+    stages: tuple[StageTime, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to work on a job until it expires.
+
+    Parameters
+    ----------
+    job
+        The job as it was claimed (state PROCESSING or DELIVERING).
+    owner
+        Who holds it.
+    token
+        Fencing token: counts up with every claim; a write that names an older token is refused.
+    """
+
+    job: Job
+    owner: str
+    token: int

@@ -1,0 +1,195 @@
+"""What a model says about a series, on the source grid and in coded words; no wire format in here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inference.domain.codes import Code
+from inference.domain.identifiers import UID
+from inference.domain.job import ModelReference
+from inference.domain.model_spec import LabelSpec
+from inference.domain.study import InstanceIdentity
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """A number with its unit and meaning.
+
+    Parameters
+    ----------
+    label
+        Name for people, e.g. ``Thalamus``.
+    finding
+        What was measured.
+    quantity
+        Which property, e.g. Volume.
+    value
+        The number, in ``unit``.
+    unit
+        UCUM unit.
+    tracking_uid, tracking_id
+        The identity that SEG, SR and FHIR share for this finding; None for a derived total.
+    """
+
+    label: str
+    finding: Code
+    quantity: Code
+    value: float
+    unit: Code
+    tracking_uid: UID | None = None
+    tracking_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One structure found.
+
+    Parameters
+    ----------
+    number
+        1-based Segment Number in the SEG, consecutive.
+    label
+        The model's class.
+    voxel_count
+        Voxels of the structure on the source grid.
+    centroid_lps_mm
+        Centre of gravity in patient coordinates, mm.
+    volume
+        The volume measurement, which carries the tracking identity.
+    """
+
+    number: int
+    label: LabelSpec
+    voxel_count: int
+    centroid_lps_mm: tuple[float, float, float]
+    volume: Measurement
+
+
+@dataclass(frozen=True, eq=False)
+class SegmentationResult:
+    """A label map and what was measured on it.
+
+    Parameters
+    ----------
+    labels : (slices, rows, columns) uint8 ndarray
+        Label values of the model on the **source** grid, 0 background.
+    segments
+        Non-empty structures in order of label value.
+    absent
+        Classes of which no voxel was found.
+    totals
+        Measurements over several structures.
+    """
+
+    labels: NDArray[np.uint8]
+    segments: tuple[Segment, ...]
+    absent: tuple[LabelSpec, ...]
+    totals: tuple[Measurement, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The patient, as the source names them. Patient data: never log.
+
+    Parameters
+    ----------
+    patient_id, issuer
+        PatientID and IssuerOfPatientID, empty when absent.
+    family_name, given_name
+        Parts of the first component group of PatientName.
+    birth_date
+        ``YYYY-MM-DD`` or empty when absent or not a date.
+    sex
+        ``M``, ``F``, ``O`` or empty.
+    """
+
+    patient_id: str
+    issuer: str
+    family_name: str
+    given_name: str
+    birth_date: str
+    sex: str
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSeries:
+    """The series that was analysed, as a report cites it.
+
+    Parameters
+    ----------
+    study_instance_uid, series_instance_uid
+        Identifiers.
+    accession_number, study_id, study_description, series_description, modality
+        As the source says, decoded; empty when absent.
+    started_at
+        Study date and time with zone (the source's TimezoneOffsetFromUTC, else UTC); None when absent.
+    instances
+        The source instances.
+    """
+
+    study_instance_uid: UID
+    series_instance_uid: UID
+    accession_number: str
+    study_id: str
+    study_description: str
+    series_description: str
+    modality: str
+    started_at: datetime | None
+    instances: tuple[InstanceIdentity, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceObject:
+    """A DICOM result object that a report refers to."""
+
+    kind: str
+    identity: InstanceIdentity
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything a report server is told; plain data, kept as JSON beside the artefacts.
+
+    Parameters
+    ----------
+    report_uid
+        Derived UID of the report; the same input, model and options give the same one.
+    subject, source
+        Whom and what it is about.
+    model
+        Which model, exactly.
+    model_title, manufacturer, intended_use
+        Statements of the model package.
+    procedure, region
+        Coded procedure and anatomic region.
+    measurements
+        One per structure, totals after them.
+    absent
+        Names of structures that were looked for and not found.
+    evidence
+        The SEG and SR.
+    warnings
+        What a reader should know.
+    produced_at
+        When the analysis ended, UTC.
+    """
+
+    report_uid: UID
+    subject: Subject
+    source: SourceSeries
+    model: ModelReference
+    model_title: str
+    manufacturer: str
+    intended_use: str
+    procedure: Code
+    region: Code
+    measurements: tuple[Measurement, ...]
+    absent: tuple[str, ...]
+    evidence: tuple[EvidenceObject, ...]
+    warnings: tuple[str, ...]
+    produced_at: datetime

@@ -1,0 +1,93 @@
+"""What arrived: instances, and the series and study they belong to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+
+from inference.domain.identifiers import UID
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceIdentity:
+    """The identifiers that every composite instance must carry (PS3.3 section C.12.1)."""
+
+    study_instance_uid: UID
+    series_instance_uid: UID
+    sop_instance_uid: UID
+    sop_class_uid: UID
+
+
+@dataclass(frozen=True, slots=True)
+class StoredInstance:
+    """One instance, kept byte for byte as received.
+
+    Parameters
+    ----------
+    identity
+        The instance's identifiers.
+    transfer_syntax_uid
+        The transfer syntax of the stored bytes.
+    path
+        The Part 10 file in the spool; made of digests, never of a received value.
+    sha256
+        Hexadecimal digest of the data set's bytes as received (File Meta not counted).
+    size_bytes
+        Size of the file.
+    """
+
+    identity: InstanceIdentity
+    transfer_syntax_uid: UID
+    path: Path
+    sha256: str
+    size_bytes: int
+
+
+class CompletionEvidence(StrEnum):
+    """What decided that a series is complete, strongest first (ARCHITECTURE section 5)."""
+
+    SIGNAL = "signal"
+    ARCHIVE_COUNT = "archive_count"
+    HEADER_PROMISE = "header_promise"
+    QUIET_TIME = "quiet_time"
+    OFFLINE = "offline"
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesRevision:
+    """A series as it stood when it was declared complete; a late instance opens the next revision.
+
+    Parameters
+    ----------
+    study_instance_uid, series_instance_uid
+        Identifiers.
+    revision
+        1 for the first; counts up when instances arrive after completion.
+    instances
+        The instances of this revision, in order of SOP Instance UID.
+    evidence
+        What showed that it was complete.
+    """
+
+    study_instance_uid: UID
+    series_instance_uid: UID
+    revision: int
+    instances: tuple[StoredInstance, ...]
+    evidence: CompletionEvidence
+
+
+@dataclass(frozen=True, slots=True)
+class StudySummary:
+    """What the node knows of a study, for lists and reports; holds patient data: never log it."""
+
+    study_instance_uid: UID
+    patient_id: str
+    patient_name: str
+    accession_number: str
+    study_date: str
+    study_description: str
+    calling_ae: str
+    first_received_at: datetime
+    last_received_at: datetime

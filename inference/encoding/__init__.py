@@ -1,0 +1,1 @@
+"""Result objects: SEG and SR from a result, never an invalid one."""

@@ -1,0 +1,402 @@
+"""What the core asks of the world: Protocols named by role; adapters elsewhere are named by technology."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inference.domain.artifact import DicomArtifact
+from inference.domain.identifiers import UID, AETitle, JobID
+from inference.domain.job import Job, Lease, NewJob, StageTime
+from inference.domain.model_spec import ModelSpec
+from inference.domain.result import Report
+from inference.domain.study import (
+    CompletionEvidence,
+    InstanceIdentity,
+    SeriesRevision,
+    StoredInstance,
+)
+
+
+class Clock(Protocol):
+    """Time, so that nothing else reads it."""
+
+    def now(self) -> datetime:
+        """Give the time of day, aware, in UTC."""
+
+    def monotonic(self) -> float:
+        """Give seconds that never jump; only differences mean something."""
+
+    def wait(self, seconds: float) -> None:
+        """Let the given time pass."""
+
+
+class UIDSource(Protocol):
+    """Fresh identifiers, for things that are not derived from their input."""
+
+    def job_id(self) -> JobID:
+        """Give a new job id."""
+
+    def token(self) -> str:
+        """Give a new unguessable token."""
+
+
+class StudySpool(Protocol):
+    """Where received instances are kept, byte for byte."""
+
+    def store(self, identity: InstanceIdentity, transfer_syntax_uid: UID, data_set: bytes) -> StoredInstance:
+        """Keep one instance durably: bytes fsynced, file renamed into place, folder fsynced.
+
+        Parameters
+        ----------
+        identity
+            Identifiers of the instance, already parsed.
+        transfer_syntax_uid
+            Encoding of ``data_set``.
+        data_set
+            The encoded data set, exactly as received.
+
+        Raises
+        ------
+        SpoolFull
+            If there is no room.
+        """
+
+
+class Arrival(StrEnum):
+    """What an arriving instance meant."""
+
+    NEW = "new"
+    DUPLICATE = "duplicate"
+    CHANGED = "changed"
+
+
+@dataclass(frozen=True, slots=True)
+class ArrivalHeader:
+    """What lists and assembly need of an instance's header; patient data, never logged."""
+
+    patient_id: str = ""
+    patient_name: str = ""
+    accession_number: str = ""
+    study_date: str = ""
+    study_description: str = ""
+    modality: str = ""
+    series_description: str = ""
+    promised_instances: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivingSeries:
+    """A series that is still open.
+
+    Parameters
+    ----------
+    study_instance_uid, series_instance_uid, revision
+        Which one.
+    instance_count
+        Distinct SOP instances here.
+    calling_ae
+        Who sent it last.
+    last_received_at
+        When the last instance was committed.
+    signalled
+        Whether somebody said that the study is complete.
+    expected_count
+        Number of instances the signal named, or None.
+    promised_count
+        Number of instances the headers promise, or None.
+    """
+
+    study_instance_uid: UID
+    series_instance_uid: UID
+    revision: int
+    instance_count: int
+    calling_ae: str
+    last_received_at: datetime
+    signalled: bool
+    expected_count: int | None
+    promised_count: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The decision on a series, for people (ARCHITECTURE section 6).
+
+    ``code`` and ``message`` are None when at least one model runs.
+    """
+
+    analysed: bool
+    code: str | None
+    message: str | None
+
+
+class StudyIndex(Protocol):
+    """The database's record of what arrived."""
+
+    def add(self, instance: StoredInstance, header: ArrivalHeader, calling_ae: AETitle) -> Arrival:
+        """Commit one instance; only then may the sender be told success.
+
+        The same bytes again are a DUPLICATE and change nothing. Other bytes under a known SOP Instance UID are
+        CHANGED. NEW and CHANGED instances open the next revision of a series that was closed.
+
+        Raises
+        ------
+        SpoolFull
+            If the database cannot be written.
+        """
+
+    def receiving(self) -> Sequence[ReceivingSeries]:
+        """List the series that are still open."""
+
+    def series(self, series_instance_uid: UID, evidence: CompletionEvidence) -> SeriesRevision:
+        """Give the present revision of a series with its instances (the newest bytes of each).
+
+        Raises
+        ------
+        StudyNotFound
+            If the series is not known.
+        """
+
+    def signal_complete(self, study_instance_uid: UID, expected: Mapping[UID, int]) -> None:
+        """Record that a study is said to be complete.
+
+        Parameters
+        ----------
+        study_instance_uid
+            The study.
+        expected
+            Instances per series, as far as the signal names them; a series with more to come stays open.
+
+        Raises
+        ------
+        StudyNotFound
+            If the study is not known.
+        """
+
+    def close(self, series: SeriesRevision, decision: Decision, jobs: Sequence[NewJob]) -> Sequence[JobID]:
+        """Declare a series complete and create its jobs with their outbox rows, in one transaction.
+
+        If an instance arrived since ``series`` was read, nothing happens and no job is returned: the series
+        stays open.
+        """
+
+
+class QueueName(StrEnum):
+    """The two queues."""
+
+    INFERENCE = "inference"
+    DELIVERY = "delivery"
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """A job that a worker should look at."""
+
+    queue: QueueName
+    job_id: JobID
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why an attempt ended."""
+
+    code: str
+    message: str
+
+
+class JobStore(Protocol):
+    """The truth about jobs. Every state change is compare-and-set; a write under a lost lease is refused."""
+
+    def create(self, job: NewJob) -> Job:
+        """Create a job and its outbox row; give the existing one where input, model and run are the same."""
+
+    def get(self, job_id: JobID) -> Job:
+        """Give a job with its stage times.
+
+        Raises
+        ------
+        JobNotFound
+            If there is none.
+        """
+
+    def claim(self, job_id: JobID, queue: QueueName, owner: str, lease_seconds: float) -> Lease | None:
+        """Take the job to work on it; None when it is not due, not claimable or somebody else holds it.
+
+        Claiming on INFERENCE moves RECEIVED or QUEUED to PROCESSING and counts an attempt; claiming on DELIVERY
+        leaves the state DELIVERING.
+        """
+
+    def heartbeat(self, lease: Lease, lease_seconds: float) -> None:
+        """Extend the lease.
+
+        Raises
+        ------
+        LeaseLost
+            If it is no longer ours.
+        JobCancelled
+            If the job was cancelled meanwhile.
+        """
+
+    def record_stage(self, lease: Lease, stage: StageTime) -> None:
+        """Record how long a stage took."""
+
+    def deliver(self, lease: Lease, result: Mapping[str, object]) -> None:
+        """PROCESSING → DELIVERING with an outbox row for the delivery queue; ends the lease.
+
+        Raises
+        ------
+        LeaseLost
+            If the lease is no longer ours.
+        """
+
+    def complete(self, lease: Lease) -> None:
+        """DELIVERING → COMPLETED; ends the lease; marks jobs of earlier revisions superseded."""
+
+    def reject(self, lease: Lease, failure: Failure) -> None:
+        """PROCESSING → REJECTED with the named reason, also on the series; ends the lease."""
+
+    def fail(self, lease: Lease, failure: Failure) -> None:
+        """→ FAILED; ends the lease."""
+
+    def postpone(self, lease: Lease, failure: Failure, next_run_at: datetime) -> None:
+        """Give the job back for a later attempt: PROCESSING → QUEUED, DELIVERING stays; ends the lease."""
+
+    def cancel(self, job_id: JobID) -> Job:
+        """Stop a job on a person's word.
+
+        Raises
+        ------
+        JobNotFound, IllegalTransition
+        """
+
+    def retry(self, job_id: JobID) -> Job:
+        """Give a job another go on a person's word; attempts start anew.
+
+        Raises
+        ------
+        JobNotFound, IllegalTransition
+        """
+
+    def due(self, limit: int) -> Sequence[Hint]:
+        """List what should be enqueued now: undispatched outbox rows, due retries, and expired leases.
+
+        A job whose lease expired with its attempts used up is moved to FAILED instead (``job.attempts_exhausted``).
+        """
+
+    def dispatched(self, hint: Hint) -> None:
+        """Note that a queue message was sent (RECEIVED → QUEUED)."""
+
+
+class JobQueue(Protocol):
+    """Hints to workers; may lose or repeat any message."""
+
+    def enqueue(self, hint: Hint) -> None:
+        """Send one hint."""
+
+    def depth(self, queue: QueueName) -> int:
+        """Count waiting messages."""
+
+
+class ModelCatalogue(Protocol):
+    """The models this node may run."""
+
+    def active(self) -> Sequence[ModelSpec]:
+        """List active models in order of id."""
+
+    def get(self, model_id: str) -> ModelSpec:
+        """Give one model.
+
+        Raises
+        ------
+        ModelNotFound
+            If it is not in the catalogue.
+        """
+
+
+class ModelRunner(Protocol):
+    """Runs a model's graph."""
+
+    def run(self, spec: ModelSpec, tensor: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Run one input through the graph.
+
+        Parameters
+        ----------
+        spec
+            The model; its weights are verified and loaded once and kept warm.
+        tensor : (1, channels, D, H, W) float32 ndarray
+            The network's input.
+
+        Returns
+        -------
+        (1, classes, D, H, W) float32 ndarray
+            The graph's output.
+
+        Raises
+        ------
+        WeightsMismatch, ModelContractViolated, DeviceUnavailable, DeviceOutOfMemory, NonFiniteOutput
+        """
+
+
+class ResultStore(Protocol):
+    """Where results wait for delivery, and stay for the API."""
+
+    def save(self, job_id: JobID, artifacts: Sequence[DicomArtifact], report: Report) -> None:
+        """Keep a job's results durably, replacing what an earlier attempt left."""
+
+    def artifacts(self, job_id: JobID) -> Sequence[DicomArtifact]:
+        """Give the DICOM results of a job."""
+
+    def report(self, job_id: JobID) -> Report:
+        """Give the report of a job."""
+
+
+class ArtifactSink(Protocol):
+    """An archive for DICOM results."""
+
+    def deliver(self, artifacts: Sequence[DicomArtifact]) -> None:
+        """Send the objects; sending one that is there already is success.
+
+        Raises
+        ------
+        PeerUnavailable, PeerRefused
+        """
+
+    def confirm(self, artifacts: Sequence[DicomArtifact]) -> None:
+        """Return only when the archive holds every object durably.
+
+        Raises
+        ------
+        NotCommitted, PeerUnavailable
+        """
+
+
+class ReportSink(Protocol):
+    """A server for reports."""
+
+    def store(self, report: Report) -> str:
+        """Store the report effectively once and give its address.
+
+        Raises
+        ------
+        FHIRUnavailable, FHIRConflict, FHIRRejected
+        """
+
+
+class ArchiveCounter(Protocol):
+    """Asks the archive how many instances of a series it holds."""
+
+    def count(self, study_instance_uid: UID, series_instance_uid: UID) -> int | None:
+        """Give NumberOfSeriesRelatedInstances, or None when the archive cannot say."""
+
+
+class Notifier(Protocol):
+    """Tells somebody that a job ended."""
+
+    def job_ended(self, job: Job) -> None:
+        """Notify; must not raise."""

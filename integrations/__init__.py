@@ -1,0 +1,1 @@
+"""Adapters: what the node calls or keeps, one technology a module."""

@@ -1,0 +1,1 @@
+"""Records in MySQL, MariaDB or SQLite through SQLAlchemy Core and Alembic."""

@@ -1,0 +1,1 @@
+"""Model packages: manifests, the catalogue that reads them, and their weights."""
