@@ -247,7 +247,7 @@ class JobStore(Protocol):
         """Record how long a stage took."""
 
     def deliver(self, lease: Lease, result: Mapping[str, object]) -> None:
-        """PROCESSING → DELIVERING with an outbox row for the delivery queue; ends the lease.
+        """Move PROCESSING → DELIVERING with an outbox row for the delivery queue; ends the lease.
 
         Raises
         ------
@@ -256,13 +256,13 @@ class JobStore(Protocol):
         """
 
     def complete(self, lease: Lease) -> None:
-        """DELIVERING → COMPLETED; ends the lease; marks jobs of earlier revisions superseded."""
+        """Move DELIVERING → COMPLETED; ends the lease; marks jobs of earlier revisions superseded."""
 
     def reject(self, lease: Lease, failure: Failure) -> None:
-        """PROCESSING → REJECTED with the named reason, also on the series; ends the lease."""
+        """Move PROCESSING → REJECTED with the named reason, also on the series; ends the lease."""
 
     def fail(self, lease: Lease, failure: Failure) -> None:
-        """→ FAILED; ends the lease."""
+        """Move to FAILED; ends the lease."""
 
     def postpone(self, lease: Lease, failure: Failure, next_run_at: datetime) -> None:
         """Give the job back for a later attempt: PROCESSING → QUEUED, DELIVERING stays; ends the lease."""
