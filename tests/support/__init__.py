@@ -1,0 +1,1 @@
+"""Fakes, servers and waits that tests share."""

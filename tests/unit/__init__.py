@@ -1,0 +1,1 @@
+"""Tests without servers, laid out as the packages are."""
