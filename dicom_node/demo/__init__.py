@@ -1,0 +1,1 @@
+"""The demonstration: a digital head phantom with known volumes, sent to a node of one's own."""
