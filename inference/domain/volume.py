@@ -39,7 +39,9 @@ class Volume:
     grid
         The lattice; ``grid.shape`` equals ``array.shape``.
     frames
-        Source of each slice, in slice order.
+        Source of each slice, in slice order. None marks a slice that the source lacks and that was interpolated
+        between its neighbours (one missing slice is tolerated with a warning): it counts in volumes, but nothing
+        that refers to source instances may claim a frame there.
     frame_of_reference_uid
         The frame of reference of the source, None where the source names none.
     warnings
@@ -53,7 +55,7 @@ class Volume:
 
     array: NDArray[np.float32]
     grid: Grid
-    frames: tuple[SourceFrame, ...]
+    frames: tuple[SourceFrame | None, ...]
     frame_of_reference_uid: UID | None = None
     warnings: tuple[str, ...] = ()
 
