@@ -255,8 +255,16 @@ class JobStore(Protocol):
             If the lease is no longer ours.
         """
 
-    def complete(self, lease: Lease) -> None:
-        """Move DELIVERING → COMPLETED; ends the lease; marks jobs of earlier revisions superseded."""
+    def complete(self, lease: Lease, report_address: str) -> None:
+        """Move DELIVERING → COMPLETED; ends the lease; marks jobs of earlier revisions superseded.
+
+        Parameters
+        ----------
+        lease
+            The right to do so.
+        report_address
+            Where the report is; kept in the job's result under ``report``.
+        """
 
     def reject(self, lease: Lease, failure: Failure) -> None:
         """Move PROCESSING → REJECTED with the named reason, also on the series; ends the lease."""
