@@ -1,0 +1,1 @@
+"""Tests of the guards: each must be able to fail."""
