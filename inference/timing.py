@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from inference.domain.job import StageTime
@@ -19,11 +19,14 @@ class StageTimer:
         Source of time.
     attempt
         1-based attempt that the times belong to.
+    observer
+        Told of every stage as it ends; may raise to stop the line.
     """
 
-    def __init__(self, clock: Clock, attempt: int = 1) -> None:
+    def __init__(self, clock: Clock, attempt: int = 1, observer: Callable[[StageTime], None] | None = None) -> None:
         self._clock = clock
         self._attempt = attempt
+        self._observer = observer
         self._times: list[StageTime] = []
 
     @contextmanager
@@ -34,7 +37,10 @@ class StageTimer:
             yield
         finally:
             seconds = self._clock.monotonic() - start
-            self._times.append(StageTime(stage, self._attempt, started_at, seconds))
+            time = StageTime(stage, self._attempt, started_at, seconds)
+            self._times.append(time)
+            if self._observer is not None:
+                self._observer(time)
 
     @property
     def times(self) -> tuple[StageTime, ...]:
