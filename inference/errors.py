@@ -36,7 +36,9 @@
         ├── StudyNotFound           study.not_found             404
         ├── IllegalTransition       job.illegal_transition      409
         ├── LeaseLost               job.lease_lost              the work belongs to somebody else now
-        └── JobCancelled            job.cancelled
+        ├── JobCancelled            job.cancelled
+        ├── QueueUnavailable *      job.queue_unavailable       503
+        └── StoreUnavailable *      job.store_unavailable       503
                                                                  * retryable
 
 A message is written for a person and never holds patient data. The DICOM, HTTP and queue borders each map this
@@ -356,6 +358,20 @@ class JobCancelled(JobError):
     """The job was cancelled while it was worked on."""
 
     code = "job.cancelled"
+
+
+class QueueUnavailable(JobError):
+    """The queue takes no message at the moment; the job waits in the database and is hinted at again."""
+
+    code = "job.queue_unavailable"
+    retryable = True
+
+
+class StoreUnavailable(JobError):
+    """The database, or the folder of results, cannot be read or written at the moment."""
+
+    code = "job.store_unavailable"
+    retryable = True
 
 
 def leaves(root: type[NodeError] = NodeError) -> Iterator[type[NodeError]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Final, NewType, Self
 
 JobID = NewType("JobID", str)
@@ -33,6 +34,11 @@ class UID(str):
         if len(value) > 64 or not _UID.fullmatch(value):
             raise ValueError("not a valid UID (PS3.5 section 9.1)")
         return super().__new__(cls, value)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: object, handler: Callable[[object], object]) -> dict[str, object]:
+        """Let pydantic read a UID from JSON text through the constructor, so that it is checked there too."""
+        return {"type": "function-after", "function": {"type": "no-info", "function": cls}, "schema": handler(str)}
 
 
 class AETitle(str):

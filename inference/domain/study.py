@@ -69,6 +69,8 @@ class SeriesRevision:
         The instances of this revision, in order of SOP Instance UID.
     evidence
         What showed that it was complete.
+    arrivals
+        The index's count of NEW and CHANGED instances when the revision was read; fences ``StudyIndex.close``.
     """
 
     study_instance_uid: UID
@@ -76,6 +78,7 @@ class SeriesRevision:
     revision: int
     instances: tuple[StoredInstance, ...]
     evidence: CompletionEvidence
+    arrivals: int = 0
 
 
 @dataclass(frozen=True, slots=True)
