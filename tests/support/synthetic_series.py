@@ -13,9 +13,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom import dcmread
+from pydicom import dcmread, uid
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import UID as PydicomUID
 from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
 from inference.domain.geometry import Grid
@@ -216,7 +215,7 @@ def _uid(seed: int, *name: object) -> str:
 
 
 def _encode(data_set: Dataset, transfer_syntax_uid: str) -> None:
-    if PydicomUID(transfer_syntax_uid).is_encapsulated:
+    if uid.UID(transfer_syntax_uid).is_encapsulated:
         data_set.compress(transfer_syntax_uid, generate_instance_uid=False)
     else:
         data_set.file_meta.TransferSyntaxUID = transfer_syntax_uid

@@ -1,0 +1,30 @@
+"""Weights are what the manifest says, or they are not run."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+
+from inference.domain.model_spec import ModelSpec
+from inference.errors import WeightsMismatch
+
+
+def verify(spec: ModelSpec) -> None:
+    """Return only if the weights file is there and has the manifest's digest.
+
+    The engine calls this right before a graph is loaded, so that a file that was swapped under a running node is
+    found at the next load. Weights are never downloaded at run time.
+
+    Raises
+    ------
+    WeightsMismatch
+        If the file is absent, unreadable or another one.
+    """
+    reference = spec.reference
+    try:
+        with spec.weights.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise WeightsMismatch(f"model {reference.model_id}: the weights cannot be read") from error
+    if not hmac.compare_digest(digest, reference.digest):
+        raise WeightsMismatch(f"model {reference.model_id}: the weights are not those of the manifest")
