@@ -136,10 +136,11 @@ outbox: Final = Table(
     "outbox",
     METADATA,
     Column("id", BIG_ID, primary_key=True, autoincrement=True),
-    Column("job_id", String(32), ForeignKey("jobs.job_id"), nullable=False, index=True),
+    Column("job_id", String(32), ForeignKey("jobs.job_id"), nullable=False),
     Column("queue", String(16), nullable=False),
     Column("created_at", UTC_TIME, nullable=False),
-    Column("dispatched_at", UTC_TIME, nullable=True, index=True),
+    Column("dispatched_at", UTC_TIME, nullable=True, index=True, doc="Last hint; NULL: a hint is owed."),
+    UniqueConstraint("job_id", "queue"),
 )
 
 users: Final = Table(
