@@ -44,7 +44,7 @@ install: $(RUNTIME_STAMP) ## Make .venv with the pinned dependencies and the nod
 
 .PHONY: demo
 demo: install ## Run the embedded node, send it a study over C-STORE, show the result (STUDY=dir sends your own)
-	@$(BIN)/dicom-node demo $(if $(STUDY),"$(STUDY)")
+	@$(BIN)/dicom-node demo $(if $(STUDY),--study "$(STUDY)")
 
 ##@ Check
 
@@ -59,7 +59,7 @@ lint: dev ## Ruff, import contracts, shell scripts, Dockerfile and compose files
 	$(BIN)/lint-imports
 	$(BIN)/shellcheck $(SHELL_SCRIPTS)
 	$(BIN)/hadolint docker/Dockerfile
-	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker/compose.yaml docker/compose.gpu.yaml
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec $(wildcard docker/compose*.yaml)
 
 .PHONY: types
 types: dev ## Mypy, strict, over the five packages

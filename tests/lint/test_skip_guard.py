@@ -13,8 +13,6 @@ from tests.support.repository import REPOSITORY
 SKIPPED = """
 import pytest
 
-from tests.support.repository import REPOSITORY
-
 def test_passes():
     pass
 
