@@ -1,10 +1,10 @@
 -- Sends every image that Orthanc receives to the node, at once and one by one.
 --
--- The node is the modality 'neuronova' of Orthanc's configuration; its AE title is read from there.
+-- The node is the modality 'NEURONOVA' of Orthanc's configuration; its AE title is read from there.
 -- Not sent: what came from the node itself or from this script (that would be a loop), and SEG and SR objects,
 -- which are results and never input.
 
-local DESTINATION = 'neuronova'
+local DESTINATION = 'NEURONOVA'
 local NEVER_SENT = { SEG = true, SR = true }
 
 local function nodeTitle()

@@ -1,0 +1,76 @@
+"""What happens at each DICOM event: check, keep, commit, and only then answer success."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import structlog
+from pydicom.dataset import Dataset
+from pynetdicom import evt
+
+from dicom_node.headers import check_command, read_arrival
+from dicom_node.statuses import SUCCESS, failure, unexpected_failure
+from inference.domain.identifiers import UID, AETitle
+from inference.errors import InstanceUnreadable, NodeError
+from inference.ports import Arrival, StudyIndex, StudySpool
+
+LOG = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where received instances go: bytes into the spool, then a row into the index."""
+
+    spool: StudySpool
+    index: StudyIndex
+
+
+def handle_association_request(event: evt.Event, called_ae_titles: frozenset[AETitle]) -> None:
+    """Answer under any of our titles: pynetdicom compares the called title with this one (PS3.8 section 9.3.4)."""
+    called = event.assoc.requestor.primitive.called_ae_title.strip()
+    if called in called_ae_titles:
+        event.assoc.acceptor.ae_title = called
+
+
+def handle_echo(_event: evt.Event) -> int:
+    """Answer C-ECHO (PS3.4 annex A)."""
+    return SUCCESS
+
+
+def handle_store(event: evt.Event, destination: Destination) -> int | Dataset:
+    """Answer C-STORE (PS3.4 annex B): success means that bytes and row are durable.
+
+    Parameters
+    ----------
+    event
+        The request with its data set, still encoded.
+    destination
+        Where it goes.
+
+    Returns
+    -------
+    int or Dataset
+        0x0000, or a failure by the table in ``dicom_node/statuses.py``.
+    """
+    try:
+        arrival = _take_in(event, destination)
+    except NodeError as error:
+        LOG.warning("instance refused", code=error.code, reason=error.message)
+        return failure(error)
+    except Exception as error:  # noqa: BLE001 - the DIMSE border; the text could hold patient data
+        LOG.warning("instance refused", code="node.error", exception=type(error).__name__)
+        return unexpected_failure()
+    LOG.debug("instance kept", arrival=arrival.value)
+    return SUCCESS
+
+
+def _take_in(event: evt.Event, destination: Destination) -> Arrival:
+    request = event.request
+    if request.DataSet is None:
+        raise InstanceUnreadable("the request has no data set")
+    data_set = request.DataSet.getvalue()
+    syntax = UID(event.context.transfer_syntax)
+    identity, header = read_arrival(data_set, syntax)
+    check_command(identity, request.AffectedSOPClassUID, request.AffectedSOPInstanceUID)
+    stored = destination.spool.store(identity, syntax, data_set)
+    return destination.index.add(stored, header, AETitle(event.assoc.requestor.ae_title))

@@ -1,0 +1,114 @@
+"""Orthanc's REST API as far as the node needs it: whether an object is there, and is the one that was sent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from io import BytesIO
+
+import httpx
+from pydicom import dcmread
+
+from inference.domain.artifact import DicomArtifact
+from inference.domain.identifiers import UID
+from inference.errors import NotCommitted, PeerRefused, PeerUnavailable
+
+
+class OrthancREST:
+    """A few calls of the REST API.
+
+    Parameters
+    ----------
+    base_url
+        E.g. ``http://orthanc:8042``.
+    client
+        Carries timeouts, credentials and TLS settings.
+    """
+
+    def __init__(self, base_url: str, client: httpx.Client) -> None:
+        self._base_url = base_url.rstrip("/")
+        self._client = client
+
+    def find_instance(self, sop_instance_uid: UID) -> str | None:
+        """Give Orthanc's own id of an instance, None where it holds none (``POST /tools/lookup``).
+
+        Parameters
+        ----------
+        sop_instance_uid
+            The instance.
+
+        Raises
+        ------
+        PeerUnavailable, PeerRefused
+        """
+        answer = self._request("POST", "/tools/lookup", str(sop_instance_uid).encode("ascii"))
+        try:
+            found = [str(entry["ID"]) for entry in answer.json() if entry["Type"] == "Instance"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise PeerUnavailable("the archive's REST API gave no lookup answer") from error
+        return found[0] if found else None
+
+    def instance_file(self, orthanc_id: str) -> bytes:
+        """Give the stored Part 10 file (``GET /instances/{id}/file``).
+
+        Parameters
+        ----------
+        orthanc_id
+            As ``find_instance`` gave it.
+
+        Raises
+        ------
+        PeerUnavailable, PeerRefused
+        """
+        return self._request("GET", f"/instances/{orthanc_id}/file").content
+
+    def _request(self, method: str, path: str, content: bytes | None = None) -> httpx.Response:
+        try:
+            answer = self._client.request(method, self._base_url + path, content=content)
+        except httpx.HTTPError as error:
+            raise PeerUnavailable(f"the archive's REST API does not answer ({type(error).__name__})") from error
+        if answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise PeerUnavailable(f"the archive's REST API answers {answer.status_code}")
+        if answer.status_code >= HTTPStatus.BAD_REQUEST:
+            raise PeerRefused(f"the archive's REST API answers {answer.status_code}")
+        return answer
+
+
+class RESTReadBack:
+    """Confirms by reading every object back and comparing it with what was sent.
+
+    Orthanc answers success to a re-sent SOP Instance UID and keeps the bytes it had, so only the content tells
+    whether the archive holds *this* result.
+
+    Parameters
+    ----------
+    api
+        The archive's REST API.
+    """
+
+    def __init__(self, api: OrthancREST) -> None:
+        self._api = api
+
+    def confirm(self, artifacts: Sequence[DicomArtifact]) -> None:
+        """Return when every object is held with our content.
+
+        Raises
+        ------
+        NotCommitted
+            If one is not there (yet).
+        PeerRefused
+            If the archive holds something else under its UID.
+        PeerUnavailable
+            If the archive does not answer.
+        """
+        for artifact in artifacts:
+            orthanc_id = self._api.find_instance(artifact.identity.sop_instance_uid)
+            if orthanc_id is None:
+                raise NotCommitted(f"the archive does not hold the {artifact.kind}")
+            if not _same_content(self._api.instance_file(orthanc_id), artifact.content):
+                raise PeerRefused(f"the archive holds other content under the UID of the {artifact.kind}")
+
+
+def _same_content(held: bytes, sent: bytes) -> bool:
+    """Compare two Part 10 files by their data sets; File Meta and encoding of lengths are the writer's own matter."""
+    return held == sent or bool(dcmread(BytesIO(held)) == dcmread(BytesIO(sent)))
