@@ -46,7 +46,8 @@ class SelectionRule:
         ``T1`` to demand a T1-weighted MR, decided from acquisition parameters and, where those are absent, from
         the descriptions; None for any.
     exclude_description
-        Case-insensitive regular expressions; a match in SeriesDescription or ProtocolName refuses the series.
+        Case-insensitive regular expressions; a match in SeriesDescription (in ProtocolName where that is empty)
+        refuses the series.
     body_parts
         Accepted BodyPartExamined values; a series without the attribute is not refused for it.
     min_slices
