@@ -1,0 +1,56 @@
+"""Who may do what: roles, and how a view says whom it serves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Any, Final, TypeVar
+
+from flask import Flask, request
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+class Role(StrEnum):
+    """Roles of people and programs."""
+
+    ADMIN = "admin"
+    RADIOLOGIST = "radiologist"
+    TECHNICIAN = "technician"
+    SERVICE = "service"
+    VIEWER = "viewer"
+
+
+EVERYONE: Final = frozenset(Role)
+"""Any role, but somebody who is logged in."""
+OPERATORS: Final = frozenset({Role.ADMIN, Role.RADIOLOGIST, Role.TECHNICIAN, Role.SERVICE})
+"""Those who may start, repeat and stop work."""
+PUBLIC: Final[frozenset[Role]] = frozenset()
+"""Nobody needs to be logged in."""
+
+
+def serves(roles: frozenset[Role]) -> Callable[[View], View]:
+    """Mark a view with the roles that it serves; a view without a mark serves everyone who is logged in.
+
+    Parameters
+    ----------
+    roles
+        One of the sets above; ``PUBLIC`` demands no token.
+    """
+
+    def mark(view: View) -> View:
+        view.serves = roles  # type: ignore[attr-defined]
+        documented = dict(getattr(view, "_apidoc", {}))
+        view._apidoc = documented | {"serves": roles}  # type: ignore[attr-defined]  # noqa: SLF001 - flask-smorest reads it
+        return view
+
+    return mark
+
+
+def roles_of_present_view(app: Flask) -> frozenset[Role]:
+    """Give the roles that the view chosen for the present request serves (deny by default: ``EVERYONE``)."""
+    view: Any = app.view_functions[request.endpoint or ""]
+    method = "get" if request.method == "HEAD" else request.method.lower()
+    handler = getattr(getattr(view, "view_class", None), method, view)
+    served: frozenset[Role] = getattr(handler, "serves", EVERYONE)
+    return served

@@ -1,0 +1,247 @@
+"""The read side: what lists and detail pages show, by read-only SQL; nothing in here changes a row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from sqlalchemy import Column, Connection, Integer, Row, Select, and_, func, or_, select, type_coerce
+
+from control_api.records import Cursor, Item, JobFilter, JobView, Listing, SeriesView, StudyFilter, StudyView
+from inference.domain.identifiers import UID, JobID
+from inference.domain.job import JobState, ModelReference, StageTime
+from inference.errors import JobNotFound, Stage, StudyNotFound
+from integrations.persistence.tables import job_stages, jobs, series, studies
+from integrations.persistence.times import from_column, to_column
+from integrations.persistence.transactions import Transactions
+
+_SERIES_COUNTS: Final = (
+    select(
+        series.c.study_instance_uid,
+        func.count().label("series_count"),
+        func.sum(series.c.instance_count).label("instance_count"),
+        func.max(type_coerce(series.c.receiving, Integer)).label("receiving"),
+    )
+    .group_by(series.c.study_instance_uid)
+    .subquery("series_counts")
+)
+_STUDIES: Final = select(
+    studies,
+    func.coalesce(_SERIES_COUNTS.c.series_count, 0).label("series_count"),
+    func.coalesce(_SERIES_COUNTS.c.instance_count, 0).label("instance_count"),
+    func.coalesce(_SERIES_COUNTS.c.receiving, 0).label("receiving"),
+).outerjoin(_SERIES_COUNTS, _SERIES_COUNTS.c.study_instance_uid == studies.c.study_instance_uid)
+
+
+class ReadModel:
+    """Questions that the API asks the database.
+
+    Parameters
+    ----------
+    transactions
+        The database; every question raises StoreUnavailable where it cannot be asked.
+    """
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+
+    def list_jobs(self, wanted: JobFilter, limit: int, after: Cursor | None = None) -> Listing[JobView]:
+        """List jobs, newest first, without stages and result."""
+        statement = select(jobs).where(*_job_conditions(wanted))
+        statement = _page(statement, (jobs.c.created_at, jobs.c.job_id), limit, after)
+        with self._transactions.read() as connection:
+            found = [_job(row) for row in connection.execute(statement)]
+        return _listing(found, limit, lambda job: Cursor(job.created_at, job.job_id))
+
+    def job(self, job_id: JobID) -> JobView:
+        """Give one job with its stages and result.
+
+        Raises
+        ------
+        JobNotFound
+            If there is none.
+        """
+        with self._transactions.read() as connection:
+            row = connection.execute(select(jobs).where(jobs.c.job_id == job_id)).one_or_none()
+            if row is None:
+                raise JobNotFound("there is no such job")
+            return replace(_job(row), result=row.result or {}, stages=_stages(connection, job_id))
+
+    def list_studies(self, wanted: StudyFilter, limit: int, after: Cursor | None = None) -> Listing[StudyView]:
+        """List studies, the one that was received last first, without their series."""
+        statement = _STUDIES.where(*_study_conditions(wanted))
+        statement = _page(statement, (studies.c.last_received_at, studies.c.study_instance_uid), limit, after)
+        with self._transactions.read() as connection:
+            found = [_study(row) for row in connection.execute(statement)]
+        return _listing(found, limit, lambda study: Cursor(study.last_received_at, study.study_uid))
+
+    def study(self, study_uid: UID) -> StudyView:
+        """Give one study with its series, their decisions and their jobs.
+
+        Raises
+        ------
+        StudyNotFound
+            If there is none.
+        """
+        with self._transactions.read() as connection:
+            row = connection.execute(_STUDIES.where(studies.c.study_instance_uid == study_uid)).one_or_none()
+            if row is None:
+                raise StudyNotFound("there is no such study on this node")
+            return replace(_study(row), series=_series_of(connection, study_uid))
+
+    def study_of(self, series_uid: UID) -> StudyView:
+        """Give the study to which a series belongs.
+
+        Raises
+        ------
+        StudyNotFound
+            If the series is not known.
+        """
+        statement = select(series.c.study_instance_uid).where(series.c.series_instance_uid == series_uid)
+        with self._transactions.read() as connection:
+            study_uid = connection.execute(statement).scalar_one_or_none()
+        if study_uid is None:
+            raise StudyNotFound("there is no such series on this node")
+        return self.study(UID(study_uid))
+
+    def next_run(self, series_uid: UID, revision: int, model: ModelReference) -> int:
+        """Give the run number after the highest that was used for this input and model."""
+        statement = select(func.max(jobs.c.run)).where(
+            jobs.c.series_instance_uid == series_uid,
+            jobs.c.revision == revision,
+            jobs.c.model_id == model.model_id,
+            jobs.c.model_digest == model.digest,
+        )
+        with self._transactions.read() as connection:
+            highest = connection.execute(statement).scalar_one()
+        return 1 if highest is None else int(highest) + 1
+
+    def job_counts(self) -> dict[JobState, int]:
+        """Count jobs by state; every state is named, also one without a job."""
+        statement = select(jobs.c.state, func.count()).group_by(jobs.c.state)
+        with self._transactions.read() as connection:
+            found = {row[0]: row[1] for row in connection.execute(statement)}
+        return {state: found.get(state.value, 0) for state in JobState}
+
+    def receiving_count(self) -> int:
+        """Count the series that are still open."""
+        statement = select(func.count()).select_from(series).where(series.c.receiving)
+        with self._transactions.read() as connection:
+            return int(connection.execute(statement).scalar_one())
+
+
+def _job_conditions(wanted: JobFilter) -> list[Any]:
+    pairs = (
+        (jobs.c.state, wanted.state.value if wanted.state else None),
+        (jobs.c.study_instance_uid, wanted.study_uid),
+        (jobs.c.series_instance_uid, wanted.series_uid),
+        (jobs.c.model_id, wanted.model),
+    )
+    return [column == value for column, value in pairs if value is not None]
+
+
+def _study_conditions(wanted: StudyFilter) -> list[Any]:
+    """Compare dates as the DA strings they are kept as (PS3.5 section 6.2): ``YYYYMMDD`` sorts like its date."""
+    conditions = []
+    if wanted.patient_id is not None:
+        conditions.append(studies.c.patient_id == wanted.patient_id)
+    if wanted.accession_number is not None:
+        conditions.append(studies.c.accession_number == wanted.accession_number)
+    if wanted.date_from is not None:
+        conditions.append(studies.c.study_date >= f"{wanted.date_from:%Y%m%d}")
+    if wanted.date_to is not None:
+        conditions.append(studies.c.study_date <= f"{wanted.date_to:%Y%m%d}")
+        conditions.append(studies.c.study_date != "")
+    return conditions
+
+
+def _page(
+    statement: Select[Any], keys: tuple[Column[Any], Column[Any]], limit: int, after: Cursor | None
+) -> Select[Any]:
+    """Take one row more than asked for, so that one knows whether a next page exists."""
+    time, key = keys
+    if after is not None:
+        at = to_column(after.at)
+        statement = statement.where(or_(time < at, and_(time == at, key < after.key)))
+    return statement.order_by(time.desc(), key.desc()).limit(limit + 1)
+
+
+def _listing(found: Sequence[Item], limit: int, cursor: Callable[[Item], Cursor]) -> Listing[Item]:
+    more = len(found) > limit
+    return Listing(tuple(found[:limit]), cursor(found[limit - 1]) if more else None)
+
+
+def _job(row: Row[Any]) -> JobView:
+    model = ModelReference(row.model_id, row.model_version, row.model_digest) if row.model_id else None
+    return JobView(
+        job_id=JobID(row.job_id),
+        study_uid=UID(row.study_instance_uid),
+        series_uid=UID(row.series_instance_uid),
+        revision=row.revision,
+        model=model,
+        run=row.run,
+        state=JobState(row.state),
+        attempt=row.attempt,
+        error_code=row.error_code,
+        error_message=row.error_message,
+        created_at=from_column(row.created_at),
+        updated_at=from_column(row.updated_at),
+        next_run_at=from_column(row.next_run_at),
+        superseded_by=JobID(row.superseded_by) if row.superseded_by else None,
+    )
+
+
+def _stages(connection: Connection, job_id: JobID) -> tuple[StageTime, ...]:
+    statement = select(job_stages).where(job_stages.c.job_id == job_id).order_by(job_stages.c.id)
+    rows = connection.execute(statement)
+    return tuple(StageTime(Stage(row.stage), row.attempt, from_column(row.started_at), row.seconds) for row in rows)
+
+
+def _study(row: Row[Any]) -> StudyView:
+    return StudyView(
+        study_uid=UID(row.study_instance_uid),
+        patient_id=row.patient_id,
+        patient_name=row.patient_name,
+        accession_number=row.accession_number,
+        study_date=row.study_date,
+        study_description=row.study_description,
+        calling_ae=row.calling_ae,
+        signalled_at=from_column(row.signalled_at),
+        first_received_at=from_column(row.first_received_at),
+        last_received_at=from_column(row.last_received_at),
+        series_count=int(row.series_count),
+        instance_count=int(row.instance_count),
+        receiving=bool(row.receiving),
+    )
+
+
+def _series_of(connection: Connection, study_uid: UID) -> tuple[SeriesView, ...]:
+    made: dict[str, list[JobView]] = {}
+    job_rows = select(jobs).where(jobs.c.study_instance_uid == study_uid).order_by(jobs.c.created_at, jobs.c.job_id)
+    for row in connection.execute(job_rows):
+        made.setdefault(row.series_instance_uid, []).append(_job(row))
+    statement = select(series).where(series.c.study_instance_uid == study_uid)
+    rows = connection.execute(statement.order_by(series.c.first_received_at, series.c.series_instance_uid))
+    return tuple(_series(row, made.get(row.series_instance_uid, ())) for row in rows)
+
+
+def _series(row: Row[Any], made: Sequence[JobView]) -> SeriesView:
+    return SeriesView(
+        series_uid=UID(row.series_instance_uid),
+        modality=row.modality,
+        series_description=row.series_description,
+        calling_ae=row.calling_ae,
+        revision=row.revision,
+        receiving=row.receiving,
+        instance_count=row.instance_count,
+        expected_count=row.expected_count,
+        evidence=row.evidence,
+        decision=row.decision,
+        reason_code=row.reason_code,
+        reason_message=row.reason_message,
+        first_received_at=from_column(row.first_received_at),
+        last_received_at=from_column(row.last_received_at),
+        completed_at=from_column(row.completed_at),
+        jobs=tuple(made),
+    )

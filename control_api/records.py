@@ -1,0 +1,131 @@
+"""What the read side answers with: frozen rows, and what may be asked of a list."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any, Generic, TypeVar
+
+from inference.domain.identifiers import UID, JobID
+from inference.domain.job import JobState, ModelReference, StageTime
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Where a page of a list begins: after the row with this time and key (newest first)."""
+
+    at: datetime
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listing(Generic[Item]):
+    """One page and where the next begins; ``next`` is None on the last."""
+
+    items: tuple[Item, ...]
+    next: Cursor | None
+
+
+@dataclass(frozen=True, slots=True)
+class JobFilter:
+    """Which jobs to list; None means any."""
+
+    state: JobState | None = None
+    study_uid: UID | None = None
+    series_uid: UID | None = None
+    model: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StudyFilter:
+    """Which studies to list; None means any. Dates are those of the study, both inclusive."""
+
+    patient_id: str | None = None
+    accession_number: str | None = None
+    date_from: date | None = None
+    date_to: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why something ended without a result: the stable code and a sentence for a person."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobView:
+    """A job as people see it; ``stages`` and ``result`` are left empty in lists."""
+
+    job_id: JobID
+    study_uid: UID
+    series_uid: UID
+    revision: int
+    model: ModelReference | None
+    run: int
+    state: JobState
+    attempt: int
+    error_code: str | None
+    error_message: str | None
+    created_at: datetime
+    updated_at: datetime
+    next_run_at: datetime | None
+    superseded_by: JobID | None
+    result: Mapping[str, Any] = field(default_factory=dict)
+    stages: tuple[StageTime, ...] = ()
+
+    @property
+    def error(self) -> Reason | None:
+        """Why it failed, was rejected, or waits for another attempt."""
+        return Reason(self.error_code, self.error_message or "") if self.error_code else None
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesView:
+    """A series with what was decided about it."""
+
+    series_uid: UID
+    modality: str
+    series_description: str
+    calling_ae: str
+    revision: int
+    receiving: bool
+    instance_count: int
+    expected_count: int | None
+    evidence: str | None
+    decision: str | None
+    reason_code: str | None
+    reason_message: str | None
+    first_received_at: datetime
+    last_received_at: datetime
+    completed_at: datetime | None
+    jobs: tuple[JobView, ...] = ()
+
+    @property
+    def reason(self) -> Reason | None:
+        """Why it is not analysed."""
+        return Reason(self.reason_code, self.reason_message or "") if self.reason_code else None
+
+
+@dataclass(frozen=True, slots=True)
+class StudyView:
+    """A study; holds patient data: never log it. ``series`` is left empty in lists."""
+
+    study_uid: UID
+    patient_id: str
+    patient_name: str
+    accession_number: str
+    study_date: str
+    study_description: str
+    calling_ae: str
+    signalled_at: datetime | None
+    first_received_at: datetime
+    last_received_at: datetime
+    series_count: int
+    instance_count: int
+    receiving: bool
+    series: tuple[SeriesView, ...] = ()

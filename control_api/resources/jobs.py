@@ -1,0 +1,88 @@
+"""``/api/jobs``: what is done, what is being done, and what should be done again."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from flask.views import MethodView
+
+from control_api import runs
+from control_api.auth.roles import OPERATORS, serves
+from control_api.openapi import APIBlueprint
+from control_api.records import JobView, Listing
+from control_api.schemas.job import (
+    CreatedJobsSchema,
+    JobDetailSchema,
+    JobListSchema,
+    JobQuerySchema,
+    RunOrder,
+    RunOrderSchema,
+)
+from control_api.services import services
+from inference.domain.identifiers import JobID
+
+blueprint = APIBlueprint(
+    "jobs", __name__, url_prefix="/api/jobs", description="Jobs: one series, one model, one run."
+)
+
+_LOCATION = {"Location": {"description": "Where to look next.", "schema": {"type": "string"}}}
+
+
+@blueprint.route("")
+class Jobs(MethodView):
+    """The list, and new jobs."""
+
+    @blueprint.arguments(JobQuerySchema, location="query")
+    @blueprint.response(HTTPStatus.OK, JobListSchema)
+    def get(self, query: dict[str, Any]) -> Listing[JobView]:
+        """List jobs, newest first."""
+        return services().queries.list_jobs(**query)
+
+    @blueprint.arguments(RunOrderSchema)
+    @blueprint.response(HTTPStatus.ACCEPTED, CreatedJobsSchema, headers=_LOCATION)
+    @blueprint.alt_response(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_FOUND.name)
+    @blueprint.alt_response(HTTPStatus.CONFLICT, HTTPStatus.CONFLICT.name)
+    @serves(OPERATORS)
+    def post(self, order: RunOrder) -> tuple[dict[str, Any], HTTPStatus, dict[str, str]]:
+        """Analyse a study or series (again): a new run for each series and model."""
+        created = runs.start(services(), order)
+        return {"jobs": created}, HTTPStatus.ACCEPTED, {"Location": runs.location(created)}
+
+
+@blueprint.route("/<job_id:job_id>")
+class Job(MethodView):
+    """One job."""
+
+    @blueprint.response(HTTPStatus.OK, JobDetailSchema)
+    @blueprint.alt_response(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_FOUND.name)
+    def get(self, job_id: JobID) -> JobView:
+        """Show a job with its stage times, its findings and its result objects."""
+        return services().queries.job(job_id)
+
+
+@blueprint.route("/<job_id:job_id>/retry")
+class Retry(MethodView):
+    """Another go."""
+
+    @blueprint.response(HTTPStatus.ACCEPTED, JobDetailSchema)
+    @blueprint.alt_response(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_FOUND.name)
+    @blueprint.alt_response(HTTPStatus.CONFLICT, HTTPStatus.CONFLICT.name)
+    @serves(OPERATORS)
+    def post(self, job_id: JobID) -> JobView:
+        """Give a job that failed, was rejected or was cancelled another go; its attempts start anew."""
+        return runs.retry(services(), job_id)
+
+
+@blueprint.route("/<job_id:job_id>/cancel")
+class Cancel(MethodView):
+    """Stop."""
+
+    @blueprint.response(HTTPStatus.ACCEPTED, JobDetailSchema)
+    @blueprint.alt_response(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_FOUND.name)
+    @blueprint.alt_response(HTTPStatus.CONFLICT, HTTPStatus.CONFLICT.name)
+    @serves(OPERATORS)
+    def post(self, job_id: JobID) -> JobView:
+        """Stop a job; a worker that is busy with it stops at its next heartbeat."""
+        services().jobs.cancel(job_id)
+        return services().queries.job(job_id)

@@ -1,0 +1,54 @@
+"""``/api/studies``: what arrived, and what was decided about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from flask.views import MethodView
+
+from control_api.auth.roles import OPERATORS, serves
+from control_api.openapi import APIBlueprint
+from control_api.records import Listing, StudyView
+from control_api.schemas.study import CompletionSchema, StudyDetailSchema, StudyListSchema, StudyQuerySchema
+from control_api.services import services
+from inference.domain.identifiers import UID
+
+blueprint = APIBlueprint("studies", __name__, url_prefix="/api/studies", description="Studies and their series.")
+
+
+@blueprint.route("")
+class Studies(MethodView):
+    """The list."""
+
+    @blueprint.arguments(StudyQuerySchema, location="query")
+    @blueprint.response(HTTPStatus.OK, StudyListSchema)
+    def get(self, query: dict[str, Any]) -> Listing[StudyView]:
+        """List studies, the one received last first."""
+        return services().queries.list_studies(**query)
+
+
+@blueprint.route("/<uid:study_uid>")
+class Study(MethodView):
+    """One study."""
+
+    @blueprint.response(HTTPStatus.OK, StudyDetailSchema)
+    @blueprint.alt_response(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_FOUND.name)
+    def get(self, study_uid: UID) -> StudyView:
+        """Show a study with its series, the evidence that closed them, their decisions and their jobs."""
+        return services().queries.study(study_uid)
+
+
+@blueprint.route("/<uid:study_uid>/complete")
+class Complete(MethodView):
+    """The explicit signal."""
+
+    @blueprint.arguments(CompletionSchema)
+    @blueprint.response(HTTPStatus.ACCEPTED, StudyDetailSchema)
+    @blueprint.alt_response(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_FOUND.name)
+    @serves(OPERATORS)
+    def post(self, signal: Mapping[str, Mapping[UID, int]], study_uid: UID) -> StudyView:
+        """Say that a study is complete, the strongest evidence there is; its series are closed shortly after."""
+        services().studies.signal_complete(study_uid, signal["expected"])
+        return services().queries.study(study_uid)

@@ -1,0 +1,186 @@
+"""Documents about jobs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
+
+from control_api.identifiers import UIDField
+from control_api.records import JobFilter
+from control_api.schemas.paging import NEXT, CursorField, PageQuerySchema
+from inference.domain.identifiers import UID
+from inference.domain.job import JobState
+
+_UID_EXAMPLE = "1.2.826.0.1.3680043.8.498.1"
+
+
+@dataclass(frozen=True, slots=True)
+class RunOrder:
+    """A person's wish that something is analysed (again).
+
+    Parameters
+    ----------
+    study_uid, series_uid
+        What; exactly one is given.
+    model_id
+        With which model; None for every active model that wants it.
+    """
+
+    study_uid: UID | None
+    series_uid: UID | None
+    model_id: str | None
+
+
+class RunOrderSchema(Schema):
+    """What to analyse: a study or one of its series."""
+
+    study_uid = UIDField(
+        load_default=None, metadata={"description": "Study Instance UID: all its series.", "example": _UID_EXAMPLE}
+    )
+    series_uid = UIDField(load_default=None, metadata={"description": "Series Instance UID: this series only."})
+    model_id = fields.String(
+        load_default=None,
+        validate=validate.Length(1, 64),
+        metadata={
+            "description": "Model to run, whether or not its rule selects the series; "
+            "absent: every active model that wants it.",
+            "example": "brain_structures",
+        },
+    )
+
+    @validates_schema
+    def _exactly_one(self, data: dict[str, Any], **_: Any) -> None:
+        if (data.get("study_uid") is None) == (data.get("series_uid") is None):
+            raise ValidationError("Give either study_uid or series_uid.")
+
+    @post_load
+    def _order(self, data: dict[str, Any], **_: Any) -> RunOrder:
+        return RunOrder(**data)
+
+
+class JobQuerySchema(PageQuerySchema):
+    """Which jobs to list."""
+
+    state = fields.Enum(JobState, by_value=True, load_default=None, metadata={"description": "Only this state."})
+    study_uid = UIDField(load_default=None, metadata={"description": "Only this study."})
+    series_uid = UIDField(load_default=None, metadata={"description": "Only this series."})
+    model = fields.String(load_default=None, metadata={"description": "Only this model id."})
+
+    @post_load
+    def _filter(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        page = {name: data.pop(name) for name in ("limit", "after")}
+        return page | {"wanted": JobFilter(**data)}
+
+
+class ModelReferenceSchema(Schema):
+    """Which model, exactly."""
+
+    model_id = fields.String(data_key="id", metadata={"description": "Id.", "example": "brain_structures"})
+    version = fields.String(metadata={"description": "Semantic version.", "example": "1.0.0"})
+    digest = fields.String(metadata={"description": "SHA-256 of the weights, hexadecimal."})
+
+
+class ReasonSchema(Schema):
+    """Why something ended without a result."""
+
+    code = fields.String(metadata={"description": "Stable name.", "example": "geometry.gap"})
+    message = fields.String(metadata={"description": "For a person.", "example": "two slices are missing"})
+
+
+class JobSchema(Schema):
+    """A job in a list."""
+
+    job_id = fields.String(metadata={"description": "Id.", "example": "0f8fad5bd9cb469fa16570867728950e"})
+    study_uid = fields.String(metadata={"description": "Study Instance UID.", "example": _UID_EXAMPLE})
+    series_uid = fields.String(metadata={"description": "Series Instance UID.", "example": _UID_EXAMPLE + ".2"})
+    revision = fields.Integer(metadata={"description": "Revision of the series; late instances open a new one."})
+    model = fields.Nested(
+        ModelReferenceSchema, allow_none=True, metadata={"description": "Null where no model wanted the series."}
+    )
+    run = fields.Integer(metadata={"description": "0 for the run that arrival made; counts up with every re-run."})
+    state = fields.Enum(JobState, by_value=True, metadata={"description": "State."})
+    attempt = fields.Integer(metadata={"description": "Attempts begun."})
+    error = fields.Nested(
+        ReasonSchema,
+        allow_none=True,
+        metadata={"description": "Why it failed, was rejected, or waits for another attempt; else null."},
+    )
+    created_at = fields.AwareDateTime(metadata={"description": "When it was made."})
+    updated_at = fields.AwareDateTime(metadata={"description": "When it last changed."})
+    next_run_at = fields.AwareDateTime(allow_none=True, metadata={"description": "Not before this time, or null."})
+    superseded_by = fields.String(
+        allow_none=True, metadata={"description": "Job of a later revision that replaces this result, or null."}
+    )
+
+
+class StageTimeSchema(Schema):
+    """How long a stage took."""
+
+    stage = fields.String(metadata={"description": "Stage.", "example": "infer"})
+    attempt = fields.Integer(metadata={"description": "In which attempt.", "example": 1})
+    started_at = fields.AwareDateTime(metadata={"description": "When it began."})
+    seconds = fields.Float(metadata={"description": "How long it took.", "example": 4.2})
+
+
+class MeasurementSchema(Schema):
+    """A number that the model found."""
+
+    label = fields.String(metadata={"description": "What was measured.", "example": "Thalamus"})
+    code = fields.String(metadata={"description": "Its code (SNOMED CT).", "example": "42695009"})
+    value = fields.Float(metadata={"description": "The number.", "example": 14.2})
+    unit = fields.String(metadata={"description": "UCUM unit.", "example": "mL"})
+
+
+class ArtifactSchema(Schema):
+    """A result object."""
+
+    kind = fields.String(metadata={"description": "SEG, SR, SC or FHIR.", "example": "SEG"})
+    sop_instance_uid = fields.String(
+        allow_none=True, metadata={"description": "SOP Instance UID of a DICOM object.", "example": _UID_EXAMPLE}
+    )
+    series_instance_uid = fields.String(allow_none=True, metadata={"description": "Its series."})
+
+
+class JobDetailSchema(JobSchema):
+    """A job with all that is known of it."""
+
+    stages = fields.List(fields.Nested(StageTimeSchema), metadata={"description": "Stages, in order."})
+    measurements = fields.List(
+        fields.Nested(MeasurementSchema),
+        attribute="result.measurements",
+        dump_default=[],
+        metadata={"description": "Findings."},
+    )
+    artifacts = fields.List(
+        fields.Nested(ArtifactSchema),
+        attribute="result.artifacts",
+        dump_default=[],
+        metadata={"description": "Result objects."},
+    )
+    report = fields.String(
+        attribute="result.report",
+        dump_default=None,
+        allow_none=True,
+        metadata={"description": "Address of the stored FHIR report, or null.", "example": "DiagnosticReport/7"},
+    )
+    warnings = fields.List(
+        fields.String(),
+        attribute="result.warnings",
+        dump_default=[],
+        metadata={"description": "What a reader should know."},
+    )
+
+
+class JobListSchema(Schema):
+    """A page of jobs."""
+
+    items = fields.List(fields.Nested(JobSchema), metadata={"description": "Newest first."})
+    next = CursorField(allow_none=True, metadata=NEXT)
+
+
+class CreatedJobsSchema(Schema):
+    """The jobs that a wish led to."""
+
+    jobs = fields.List(fields.Nested(JobSchema), metadata={"description": "One per series and model."})

@@ -1,0 +1,30 @@
+"""The status page: static files that read the API like any other client."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Final
+
+from flask import Blueprint, Flask, Response, send_from_directory
+
+from control_api.auth.roles import PUBLIC, serves
+
+STATIC_FOLDER: Final = Path(str(files("control_api"))) / "static"
+
+
+def register(app: Flask) -> None:
+    """Serve the page at ``/`` for the embedded node; behind the gateway, Nginx serves the same files."""
+    blueprint = Blueprint("status_page", __name__)
+
+    @blueprint.get("/")
+    @serves(PUBLIC)
+    def page() -> Response:
+        return send_from_directory(STATIC_FOLDER, "index.html")
+
+    @blueprint.get("/static/<any('status.css', 'status.js', 'favicon.svg'):name>")
+    @serves(PUBLIC)
+    def file(name: str) -> Response:
+        return send_from_directory(STATIC_FOLDER, name)
+
+    app.register_blueprint(blueprint)
