@@ -25,34 +25,11 @@ _SECONDARY_CAPTURE: Final = re.compile(re.escape(_STORAGE_ROOT) + r"7(\..*)?")
 _ANALYSIS_RESULT: Final = re.compile(re.escape(_STORAGE_ROOT) + r"(66(\..*)?|30|481\.2)")
 """Segmentations, parametric maps and dose grids have a matrix but are no acquired images."""
 
-_MAPS: Final = {
-    "ADC",
-    "EADC",
-    "EXP",
-    "FA",
-    "COLFA",
-    "TRACE",
-    "TRACEW",
-    "RCBF",
-    "RCBV",
-    "CBF",
-    "CBV",
-    "MTT",
-    "TTP",
-    "TMAX",
-}
+_MAPS: Final = {"ADC", "EADC", "EXP", "FA", "COLFA", "TRACE", "TRACEW", "FIELDMAP"}
+_PERFUSION: Final = {"PERFUSION", "RCBF", "RCBV", "CBF", "CBV", "MTT", "TTP", "TMAX"}
+_RELAXATION: Final = {"T1 MAP", "T2 MAP", "T2STAR MAP", "PHASE MAP"}
 _PROJECTIONS: Final = {"MIP", "MINIP", "MAX_IP", "MIN_IP", "PROJECTION IMAGE", "VOLUME RENDERED"}
 _REFORMATS: Final = {"MPR", "CSA MPR", "MPR COLLECTION", "CPR", "CURVED", "REFORMATTED"}
-_OTHER_MAPS: Final = {
-    "PERFUSION",
-    "SUBTRACT",
-    "SUBTRACTION",
-    "FIELDMAP",
-    "T1 MAP",
-    "T2 MAP",
-    "T2STAR MAP",
-    "PHASE MAP",
-}
 _DERIVED_TYPES: Final = frozenset(_MAPS | _PERFUSION | _RELAXATION | _PROJECTIONS | _REFORMATS | {"SUBTRACTION"})
 """ImageType values of maps, projections and reformats (PS3.3 sections C.8.13.3.1, C.8.16.1, and vendors' own)."""
 
