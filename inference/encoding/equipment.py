@@ -1,0 +1,114 @@
+"""Who made a result: the node's name and version, and the times and identifiers that make an object reproducible."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Final
+
+from highdicom import ContributingEquipment
+from pydicom.dataset import Dataset
+from pydicom.sr.codedict import codes
+
+from inference.domain.identifiers import UID
+from inference.domain.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from inference.domain.job import ModelReference
+from inference.domain.model_spec import ModelSpec
+from inference.encoding.source import UTF8, zone_of
+from inference.uids import OutputUIDs
+
+MANUFACTURER: Final = "NeuroNova"
+MODEL_NAME: Final = "NeuroNova Node"
+NOTICE: Final = "Research use only. Not for diagnosis. Not reviewed by a person."
+"""Said in every result."""
+
+
+def software_version() -> str:
+    """Give the version of the node as it is installed."""
+    try:
+        return version("neuronova-node")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def software_versions(model: ModelReference) -> tuple[str, str]:
+    """Give Software Versions: the node's, and the model's with its id; each an LO of at most 64 characters."""
+    return software_version()[:64], f"{model.model_id} {model.version}"[:64]
+
+
+def serial_number(model: ModelReference) -> str:
+    """Give Device Serial Number, type 1 in Enhanced General Equipment (PS3.3 section C.7.5.2).
+
+    Software has none, so it is what tells one copy from another: the digest of the model's weights.
+    """
+    return model.digest[:64]
+
+
+def device_uid(model: ModelReference) -> UID:
+    """Give the Device Observer UID (PS3.16 TID 1004): the same for the same weights, wherever they run."""
+    return UID(f"2.25.{uuid.uuid5(uuid.NAMESPACE_OID, model.digest).int}")
+
+
+def series_description(title: str, what: str) -> str:
+    """Say in Series Description what this is and that it is no diagnosis, in at most 64 characters (VR LO)."""
+    ending = f"{' ' if what else ''}{what} (research only)"
+    return f"AI {title[: 61 - len(ending)].strip()}{ending}"
+
+
+def contribution(spec: ModelSpec) -> ContributingEquipment:
+    """Describe the node as the equipment that processed the source (PS3.3 section C.12.1.1.5)."""
+    return ContributingEquipment(
+        MANUFACTURER,
+        codes.DCM.ProcessingEquipment,
+        manufacturer_model_name=MODEL_NAME,
+        software_versions=software_versions(spec.reference),
+        contribution_description=NOTICE,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Imprint:
+    """What is the same in every object of one result.
+
+    Parameters
+    ----------
+    spec
+        The model.
+    uids
+        Identifiers of the result.
+    produced_at
+        When the analysis ended.
+    """
+
+    spec: ModelSpec
+    uids: OutputUIDs
+    produced_at: datetime
+
+    def press(self, data_set: Dataset, source: Dataset) -> None:
+        """Replace the clock readings and random identifiers that the library puts in.
+
+        Dates and times are in the source's zone where it names one, since Timezone Offset From UTC holds for all of
+        an object's dates, copied ones too (PS3.3 section C.12.1.1.8).
+        """
+        zone = zone_of(source)
+        moment = self.produced_at.astimezone(zone or UTC)
+        day, time = moment.strftime("%Y%m%d"), moment.strftime("%H%M%S.%f")
+        for keyword in ("InstanceCreation", "Content", "Series"):
+            setattr(data_set, f"{keyword}Date", day)
+            setattr(data_set, f"{keyword}Time", time)
+        if zone is not None:
+            data_set.TimezoneOffsetFromUTC = moment.strftime("%z")
+        for item in data_set.ContributingEquipmentSequence[-2:]:  # the node and the library; before them the scanner
+            item.ContributionDateTime = self.produced_at.astimezone(UTC).strftime("%Y%m%d%H%M%S.%f+0000")
+        self._name_dimensions(data_set)
+        data_set.SpecificCharacterSet = UTF8
+        data_set.file_meta.ImplementationClassUID = IMPLEMENTATION_CLASS_UID
+        data_set.file_meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
+
+    def _name_dimensions(self, data_set: Dataset) -> None:
+        dimensions: Sequence[Dataset] = data_set.get("DimensionOrganizationSequence") or ()
+        for item in (*dimensions, *(data_set.get("DimensionIndexSequence") or ())):
+            item.DimensionOrganizationUID = self.uids.other("dimension-organization")

@@ -1,0 +1,154 @@
+"""From a result to the objects that are sent: built, checked, and the same bytes for the same input."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import uuid
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from io import BytesIO
+from typing import Final
+
+from pydicom.dataset import Dataset
+
+from inference.domain.artifact import ArtifactKind, DicomArtifact
+from inference.domain.identifiers import UID
+from inference.domain.model_spec import ModelSpec
+from inference.domain.result import SegmentationResult
+from inference.domain.study import InstanceIdentity
+from inference.domain.volume import Volume
+from inference.encoding.census import take_census
+from inference.encoding.equipment import Imprint
+from inference.encoding.readback import check_seg
+from inference.encoding.seg import build_seg
+from inference.encoding.source_images import source_images
+from inference.encoding.sr import Findings, build_sr
+from inference.errors import EncodingError
+from inference.uids import OutputUIDs
+
+_LIBRARY_ERRORS: Final = (
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+)
+"""What highdicom, pydicom and contourpy raise on a source they cannot handle; they have no common base."""
+
+
+@dataclass(frozen=True, eq=False)
+class EncodingInput:
+    """Everything the objects are made of.
+
+    Parameters
+    ----------
+    volume
+        The source volume.
+    data_sets
+        Headers of the source instances, in any order; pixel data need not be there.
+    result
+        What was found, on the volume's grid.
+    spec
+        The model; its ``publication`` says which objects are made.
+    uids
+        Identifiers of the result.
+    produced_at
+        When the analysis ended, aware; every time in the objects is this one.
+    """
+
+    volume: Volume
+    data_sets: Sequence[Dataset]
+    result: SegmentationResult
+    spec: ModelSpec
+    uids: OutputUIDs
+    produced_at: datetime
+
+
+def encode(source: EncodingInput) -> tuple[DicomArtifact, ...]:
+    """Encode a result and check it before it leaves.
+
+    Parameters
+    ----------
+    source
+        What to encode; the same input gives the same bytes.
+
+    Returns
+    -------
+    tuple of DicomArtifact
+        SEG first, then SR, as far as the model publishes them; none where nothing was found. An SR refers to its SEG,
+        so there is none without it.
+
+    Raises
+    ------
+    EncodingError
+        If the source does not allow it, or the encoded segmentation does not say what the result says.
+    """
+    publication = source.spec.publication
+    if not source.result.segments or not (publication.seg or publication.sr):
+        return ()
+    with _silence():
+        try:
+            return _encode(source)
+        except _LIBRARY_ERRORS as error:
+            raise EncodingError(f"the result objects could not be built ({type(error).__name__})") from error
+
+
+def _encode(source: EncodingInput) -> tuple[DicomArtifact, ...]:
+    publication = source.spec.publication
+    imprint = Imprint(source.spec, source.uids, source.produced_at)
+    images = source_images(source.volume, source.data_sets, _frame_of_reference(source))
+    census = take_census(source.result.labels)
+    seg = build_seg(images, source.result, imprint)
+    seg_artifact = _artifact(ArtifactKind.SEG, seg)
+    check_seg(seg_artifact.content, source.volume, source.result, census)
+    if not publication.sr:
+        return (seg_artifact,)
+    sr = build_sr(images, Findings(source.volume, source.result, census, seg), imprint)
+    return seg_artifact, _artifact(ArtifactKind.SR, sr)
+
+
+def _frame_of_reference(source: EncodingInput) -> UID:
+    """Give the source's frame of reference; where it names none, one that belongs to its series alone.
+
+    A Segmentation must have one (PS3.3 section C.7.4.1), and two results of the same series must share it.
+    """
+    stated = source.volume.frame_of_reference_uid
+    if stated is not None:
+        return stated
+    series = str(source.data_sets[0].SeriesInstanceUID)
+    return UID(f"2.25.{uuid.uuid5(uuid.NAMESPACE_OID, f'frame of reference of {series}').int}")
+
+
+def _artifact(kind: ArtifactKind, data_set: Dataset) -> DicomArtifact:
+    buffer = BytesIO()
+    data_set.save_as(buffer, enforce_file_format=True)
+    content = buffer.getvalue()
+    identity = InstanceIdentity(
+        UID(data_set.StudyInstanceUID),
+        UID(data_set.SeriesInstanceUID),
+        UID(data_set.SOPInstanceUID),
+        UID(data_set.SOPClassUID),
+    )
+    syntax = UID(data_set.file_meta.TransferSyntaxUID)
+    return DicomArtifact(kind, identity, syntax, content, hashlib.sha256(content).hexdigest())
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Keep the libraries quiet: their warnings quote values, a patient's name among them."""
+    library = logging.getLogger("highdicom")
+    level = library.level
+    library.setLevel(logging.CRITICAL + 1)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        library.setLevel(level)

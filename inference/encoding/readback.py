@@ -1,0 +1,99 @@
+"""The check before anything leaves: read the encoded segmentation again, without the library that wrote it.
+
+A flipped axis, a shifted frame or a lost segment is a wrong result that looks right, so the bytes that will be sent
+are unpacked by hand and measured against the result in patient coordinates.
+"""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+
+from inference.domain.result import Segment, SegmentationResult
+from inference.domain.volume import Volume
+from inference.encoding.census import Census
+from inference.errors import EncodingError
+
+TOLERANCE: Final = 0.25
+"""Accepted distance between centroids, in voxels of the smallest spacing: positions in the source may be rounded, and
+a lattice with slightly uneven steps is treated as even."""
+
+
+def check_seg(content: bytes, volume: Volume, result: SegmentationResult, census: Census) -> None:
+    """Compare every segment's voxel count and centroid with the result.
+
+    Slices that were interpolated have no frame, so their voxels are not expected.
+
+    Parameters
+    ----------
+    content
+        The encoded Segmentation, a Part 10 file.
+    volume, result, census
+        What it should say.
+
+    Raises
+    ------
+    EncodingError
+        If it says something else.
+    """
+    found = _measure(dcmread(BytesIO(content)))
+    if set(found) != {segment.number for segment in result.segments}:
+        raise EncodingError("the encoded segmentation does not hold the segments of the result")
+    limit_mm = TOLERANCE * min(volume.grid.spacing_mm)
+    for segment in result.segments:
+        count, centroid = found[segment.number]
+        expected_count, expected_centroid = _expect(segment, volume, census)
+        if count != expected_count:
+            raise EncodingError(
+                f"segment {segment.number} was encoded with {count} voxels instead of {expected_count}"
+            )
+        distance = float(np.linalg.norm(centroid - expected_centroid))
+        if not distance <= limit_mm:
+            raise EncodingError(f"segment {segment.number} was encoded {distance:.2f} mm away from where it is")
+
+
+def _expect(segment: Segment, volume: Volume, census: Census) -> tuple[int, NDArray[np.float64]]:
+    """Take from the result what lies on slices without a frame."""
+    unframed = np.array([i for i, frame in enumerate(volume.frames) if frame is None], dtype=np.intp)
+    lost, index_sum = census.total(segment.label.value, unframed)
+    centroid = np.array(segment.centroid_lps_mm)
+    kept = segment.voxel_count - lost
+    if lost == 0 or kept <= 0:
+        return kept, centroid
+    lost_centroid = volume.grid.to_lps(index_sum / lost)
+    return kept, (centroid * segment.voxel_count - lost_centroid * lost) / kept
+
+
+def _measure(seg: Dataset) -> dict[int, tuple[int, NDArray[np.float64]]]:
+    """Give voxel count and LPS centroid of each segment that has frames, from the object alone (PS3.3 C.7.6.2)."""
+    shared = seg.SharedFunctionalGroupsSequence[0]
+    cosines = np.array(shared.PlaneOrientationSequence[0].ImageOrientationPatient, dtype=np.float64).reshape(2, 3)
+    row_mm, column_mm = (float(value) for value in shared.PixelMeasuresSequence[0].PixelSpacing)
+    steps = np.stack([cosines[1] * row_mm, cosines[0] * column_mm])
+    counts: dict[int, int] = {}
+    sums: dict[int, NDArray[np.float64]] = {}
+    for index, group in enumerate(seg.PerFrameFunctionalGroupsSequence):
+        identification = group.get("SegmentIdentificationSequence") or shared.SegmentIdentificationSequence
+        number = int(identification[0].ReferencedSegmentNumber)
+        mask = _frame(seg, index)
+        count = int(np.count_nonzero(mask))
+        rows, columns = mask.sum(axis=1, dtype=np.int64), mask.sum(axis=0, dtype=np.int64)
+        index_sum = np.array([rows @ np.arange(rows.size), columns @ np.arange(columns.size)], dtype=np.float64)
+        origin = np.array(group.PlanePositionSequence[0].ImagePositionPatient, dtype=np.float64)
+        counts[number] = counts.get(number, 0) + count
+        sums[number] = sums.get(number, np.zeros(3)) + count * origin + index_sum @ steps
+    return {number: (count, sums[number] / count) for number, count in counts.items() if count}
+
+
+def _frame(seg: Dataset, index: int) -> NDArray[np.uint8]:
+    """Unpack one frame of 1-bit pixels: least significant bit first, frames not padded to bytes (PS3.5 8.1.1)."""
+    pixels = int(seg.Rows) * int(seg.Columns)
+    start, end = index * pixels, (index + 1) * pixels
+    packed = np.frombuffer(seg.PixelData, dtype=np.uint8, count=-(-end // 8) - start // 8, offset=start // 8)
+    bits = np.unpackbits(packed, bitorder="little")[start % 8 : start % 8 + pixels]
+    return bits.reshape(int(seg.Rows), int(seg.Columns))

@@ -1,0 +1,173 @@
+"""Take over from a source what a result must carry, in a form that encoders and checkers accept.
+
+Sources lie: Korean studies name a character set that highdicom refuses, attributes of type 2 are missing, dates are
+not dates. A source is therefore decoded and repaired once, here, before anything is built from it.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from datetime import UTC, datetime, timezone
+from typing import Final
+
+from pydicom.charset import convert_encodings
+from pydicom.datadict import tag_for_keyword
+from pydicom.dataelem import DataElement
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence as DicomSequence
+from pydicom.tag import BaseTag
+from pydicom.valuerep import PersonName
+
+from inference.domain.result import SourceSeries, Subject
+from inference.domain.study import SeriesRevision
+from inference.encoding.repair import parse_date, parse_offset, parse_time, redecode, repair
+
+UTF8: Final = "ISO_IR 192"
+"""The character set of everything the node writes."""
+
+TYPE_2: Final = (
+    "PatientID",
+    "PatientName",
+    "PatientBirthDate",
+    "PatientSex",
+    "StudyID",
+    "StudyDate",
+    "StudyTime",
+    "AccessionNumber",
+    "ReferringPhysicianName",
+)
+"""Attributes of the Patient and General Study modules that must be present, though they may be empty (PS3.3 C.7)."""
+
+_IDENTITY: Final = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
+_LEFT_OUT: Final = frozenset(
+    tag_for_keyword(keyword)
+    for keyword in ("SpecificCharacterSet", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
+)
+_UNREADABLE: Final = (ValueError, TypeError, KeyError, AttributeError, NotImplementedError, ArithmeticError, OSError)
+
+
+def normalise(data_set: Dataset, default_charset: str = "ISO_IR 100") -> Dataset:
+    """Copy a header, decoded to ``ISO_IR 192`` and repaired.
+
+    Private and bulk elements and the functional groups of frames are left out, so are values that cannot be read;
+    attributes of type 2 are present. Names and identifiers keep their text.
+
+    Parameters
+    ----------
+    data_set
+        Header of a source instance; not changed.
+    default_charset
+        Specific Character Set to assume where the source names none (PS3.3 section C.12.1.1.2 then allows only
+        ASCII, but such sources hold the sender's local encoding).
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pydicom's warnings quote values
+        normal = _copy(data_set, _decoder(data_set, default_charset))
+    normal.SpecificCharacterSet = UTF8
+    for keyword in TYPE_2:
+        if keyword not in normal or normal[keyword].value is None:
+            setattr(normal, keyword, "")
+    if normal.PatientSex not in ("M", "F", "O"):
+        normal.PatientSex = ""
+    for keyword in _IDENTITY:
+        if keyword in data_set:
+            setattr(normal, keyword, data_set[keyword].value)
+    return normal
+
+
+def describe_subject(data_set: Dataset) -> Subject:
+    """Say whom a series is about.
+
+    Parameters
+    ----------
+    data_set
+        A normalised header.
+    """
+    family, given = _name_parts(data_set.PatientName)
+    born = parse_date(str(data_set.PatientBirthDate))
+    return Subject(
+        patient_id=str(data_set.PatientID).strip(),
+        issuer=str(data_set.get("IssuerOfPatientID") or "").strip(),
+        family_name=family,
+        given_name=given,
+        birth_date=born.isoformat() if born else "",
+        sex=str(data_set.PatientSex),
+    )
+
+
+def describe_series(series: SeriesRevision, data_set: Dataset) -> SourceSeries:
+    """Say what was analysed, as a report cites it.
+
+    Parameters
+    ----------
+    series
+        The source.
+    data_set
+        A normalised header of it.
+    """
+    return SourceSeries(
+        study_instance_uid=series.study_instance_uid,
+        series_instance_uid=series.series_instance_uid,
+        accession_number=str(data_set.AccessionNumber).strip(),
+        study_id=str(data_set.StudyID).strip(),
+        study_description=str(data_set.get("StudyDescription") or ""),
+        series_description=str(data_set.get("SeriesDescription") or ""),
+        modality=str(data_set.get("Modality") or ""),
+        started_at=_started_at(data_set),
+        instances=tuple(instance.identity for instance in series.instances),
+    )
+
+
+def zone_of(data_set: Dataset) -> timezone | None:
+    """Give the zone in which the source's dates and times are, None where it does not say (PS3.3 C.12.1.1.8)."""
+    return parse_offset(str(data_set.get("TimezoneOffsetFromUTC") or ""))
+
+
+def _started_at(data_set: Dataset) -> datetime | None:
+    day = parse_date(str(data_set.StudyDate))
+    if day is None:
+        return None
+    moment = parse_time(str(data_set.StudyTime)) or datetime.min.time()
+    return datetime.combine(day, moment, zone_of(data_set) or UTC)
+
+
+def _name_parts(name: PersonName) -> tuple[str, str]:
+    """Split the first component group that is not empty: alphabetic, else ideographic, else phonetic."""
+    group = next((g for g in str(name).split("=") if g.strip("^ ")), "")
+    parts = [part.strip() for part in group.split("^")]
+    return parts[0], parts[1] if len(parts) > 1 else ""
+
+
+def _decoder(data_set: Dataset, default_charset: str) -> Callable[[str], str]:
+    if "SpecificCharacterSet" in data_set and data_set.SpecificCharacterSet:
+        return str
+    encoding = convert_encodings(default_charset)[0]
+    return lambda text: redecode(text, encoding)
+
+
+def _copy(data_set: Dataset, decode: Callable[[str], str]) -> Dataset:
+    copied = Dataset()
+    for tag in sorted(data_set.keys()):
+        element = None if _left_out(tag) else _read(data_set, tag)
+        if element is None:
+            continue
+        if element.VR == "SQ":
+            items = [_copy(item, decode) for item in element.value or ()]
+            copied.add(DataElement(tag, "SQ", DicomSequence([item for item in items if len(item)])))
+            continue
+        repaired = repair(element, decode)
+        if repaired is not None:
+            copied.add(repaired)
+    return copied
+
+
+def _left_out(tag: BaseTag) -> bool:
+    return tag.is_private or tag.element == 0 or tag in _LEFT_OUT or tag.group in (0x0002, 0x7FE0, 0xFFFC)
+
+
+def _read(data_set: Dataset, tag: BaseTag) -> DataElement | None:
+    try:
+        return data_set[tag]
+    except _UNREADABLE:
+        return None
