@@ -1,0 +1,44 @@
+"""docs/errors.md must say what inference/errors.py and the API's border can answer."""
+
+from __future__ import annotations
+
+import re
+
+from inference.errors import NodeError, ReasonCode, leaves
+from tests.support.repository import REPOSITORY
+
+ROW = re.compile(r"^\| `([a-z_.]+)` \| ([^|]+) \| ([^|]+) \|$", re.MULTILINE)
+
+API_CODE = re.compile(r'"((?:auth|request)\.[a-z_]+)"')
+
+OUTSIDE_THE_TREE = {"job.attempts_exhausted", NodeError.code}
+"""Codes without a class of their own: the reaper's verdict, and what nobody foresaw."""
+
+
+def documented() -> dict[str, tuple[str, str]]:
+    """Give meaning and advice by code, from the document's tables."""
+    text = (REPOSITORY / "docs" / "errors.md").read_text()
+    return {code: (meaning.strip(), advice.strip()) for code, meaning, advice in ROW.findall(text)}
+
+
+def codes() -> set[str]:
+    """Give every code that the node can answer."""
+    tree = {error.code for error in leaves()}
+    reasons = {reason.value for reason in ReasonCode}
+    sources = "\n".join(path.read_text() for path in (REPOSITORY / "control_api").rglob("*.py"))
+    return tree | reasons | OUTSIDE_THE_TREE | set(API_CODE.findall(sources))
+
+
+def test_every_code_is_explained_to_a_technologist() -> None:
+    """A code that the document lacks helps nobody."""
+    assert not codes() - documented().keys()
+
+
+def test_the_document_explains_no_code_that_does_not_exist() -> None:
+    """Codes are a contract: one that disappeared was renamed, which must not happen."""
+    assert not documented().keys() - codes()
+
+
+def test_every_code_says_what_to_do() -> None:
+    """Also where that is nothing."""
+    assert all(meaning and advice for meaning, advice in documented().values())
