@@ -1,0 +1,123 @@
+"""Sampling a volume on any other lattice: one affine map between indices, so oblique and sheared grids are alike."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+
+from inference.domain.geometry import Grid
+
+Array = NDArray[np.float32]
+
+_MARGIN: Final = 2
+"""Source voxels kept around what the target covers."""
+
+_AXIS_OF_LETTER: Final = {"R": (0, -1), "L": (0, 1), "A": (1, -1), "P": (1, 1), "I": (2, -1), "S": (2, 1)}
+"""Patient axis and sign of each direction in LPS (PS3.3 section C.7.6.2.1.1)."""
+
+
+def axis_directions(orientation: str) -> NDArray[np.float64]:
+    """Give the unit steps of array axes from their letters.
+
+    Parameters
+    ----------
+    orientation
+        One letter per array axis: the patient direction in which the index grows, e.g. ``LIA``.
+
+    Returns
+    -------
+    (3, 3) ndarray
+        Column ``a`` is the LPS direction of array axis ``a``.
+    """
+    directions = np.zeros((3, 3))
+    for axis, letter in enumerate(orientation):
+        patient_axis, sign = _AXIS_OF_LETTER[letter]
+        directions[patient_axis, axis] = sign
+    return directions
+
+
+def covering_grid(source: Grid, orientation: str, spacing_mm: float) -> Grid:
+    """Give an upright, isotropic grid that covers all of another grid.
+
+    Parameters
+    ----------
+    source
+        What is to be covered.
+    orientation
+        Three letters as for ``axis_directions``.
+    spacing_mm
+        Voxel size.
+    """
+    corners = np.array(np.meshgrid(*[(-0.5, n - 0.5) for n in source.shape])).reshape(3, -1).T
+    directions = axis_directions(orientation)
+    along = source.to_lps(corners) @ directions
+    lowest, highest = along.min(axis=0), along.max(axis=0)
+    slices, rows, columns = (max(1, int(np.ceil(length / spacing_mm))) for length in highest - lowest)
+    origin = directions @ (lowest + spacing_mm / 2)
+    return Grid((slices, rows, columns), origin, directions * spacing_mm)
+
+
+def sample(array: Array, source: Grid, target: Grid) -> Array:
+    """Sample a volume on another grid, trilinearly; outside the volume the value is its lowest.
+
+    Where the target is coarser than the source, several samples are taken in each target voxel and averaged, which
+    keeps what lies between them from aliasing.
+
+    Parameters
+    ----------
+    array : (slices, rows, columns) float32 ndarray
+        Values on ``source``.
+    source, target
+        Where they lie and where they are wanted.
+
+    Returns
+    -------
+    float32 ndarray of ``target.shape``
+    """
+    fine, per_axis = _supersampled(target, source)
+    block, region = _crop(array, source, fine)
+    values = _sample_points(block, region, fine, float(array.min()))
+    slices, rows, columns = target.shape
+    blocks = values.reshape(slices, per_axis[0], rows, per_axis[1], columns, per_axis[2])
+    result: Array = blocks.mean(axis=(1, 3, 5), dtype=np.float32)
+    return result
+
+
+def _supersampled(target: Grid, source: Grid) -> tuple[Grid, tuple[int, int, int]]:
+    """Refine a grid until it is about as fine as the source, by a whole number along each axis."""
+    finest_mm = min(source.spacing_mm)
+    factors = [int(np.clip(np.rint(spacing / finest_mm), 1, 4)) for spacing in target.spacing_mm]
+    steps = target.steps_mm / factors
+    inward = (np.array(factors) - 1) / 2
+    slices, rows, columns = (n * factor for n, factor in zip(target.shape, factors, strict=True))
+    fine = Grid((slices, rows, columns), target.origin_mm - steps @ inward, steps)
+    return fine, (factors[0], factors[1], factors[2])
+
+
+def _crop(array: Array, source: Grid, target: Grid) -> tuple[Array, Grid]:
+    """Cut out the part of the source that the target touches; at least one voxel."""
+    corners = np.array(np.meshgrid(*[(0, n - 1) for n in target.shape])).reshape(3, -1).T
+    touched = source.to_index(target.to_lps(corners))
+    size = np.array(source.shape)
+    low = np.clip(np.floor(touched.min(axis=0)).astype(int) - _MARGIN, 0, size - 1)
+    high = np.clip(np.ceil(touched.max(axis=0)).astype(int) + _MARGIN + 1, low + 1, size)
+    block = array[low[0] : high[0], low[1] : high[1], low[2] : high[2]]
+    slices, rows, columns = block.shape
+    return block, Grid((slices, rows, columns), source.to_lps(low.astype(np.float64)), source.steps_mm)
+
+
+def _sample_points(block: Array, source: Grid, target: Grid, outside: float) -> Array:
+    """Let ITK sample in index space, which knows no directions and so takes a shear as well as a turn."""
+    matrix, offset = target.index_map_to(source)
+    image = sitk.GetImageFromArray(block)
+    transform = sitk.AffineTransform(matrix[::-1, ::-1].ravel().tolist(), offset[::-1].tolist())
+    resampler = sitk.ResampleImageFilter()
+    resampler.SetSize([int(n) for n in target.shape[::-1]])
+    resampler.SetTransform(transform)
+    resampler.SetInterpolator(sitk.sitkLinear)
+    resampler.SetDefaultPixelValue(outside)
+    result: Array = sitk.GetArrayFromImage(resampler.Execute(image))
+    return result
