@@ -42,7 +42,7 @@ def register(app: Flask, api: Api) -> None:
     def reference() -> Response:
         return _page("docs-redoc.html")
 
-    @blueprint.get("/docs/files/<any({}):name>".format(",".join(f'"{name}"' for name in VIEWER_FILES)))
+    @blueprint.get(f"/docs/files/<any{tuple(VIEWER_FILES)}:name>")
     @serves(PUBLIC)
     def viewer_file(name: str) -> Response:
         return send_from_directory(VIEWER_FILES[name], name, max_age=86400)

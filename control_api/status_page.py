@@ -11,6 +11,7 @@ from flask import Blueprint, Flask, Response, send_from_directory
 from control_api.auth.roles import PUBLIC, serves
 
 STATIC_FOLDER: Final = Path(str(files("control_api"))) / "static"
+PAGE_FILES: Final = ("status.css", "status.js", "client.js", "elements.js", "favicon.svg")
 
 
 def register(app: Flask) -> None:
@@ -22,7 +23,7 @@ def register(app: Flask) -> None:
     def page() -> Response:
         return send_from_directory(STATIC_FOLDER, "index.html")
 
-    @blueprint.get("/static/<any('status.css', 'status.js', 'favicon.svg'):name>")
+    @blueprint.get(f"/static/<any{PAGE_FILES}:name>")
     @serves(PUBLIC)
     def file(name: str) -> Response:
         return send_from_directory(STATIC_FOLDER, name)

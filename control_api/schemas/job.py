@@ -63,14 +63,14 @@ class RunOrderSchema(Schema):
 class JobQuerySchema(PageQuerySchema):
     """Which jobs to list."""
 
-    state = fields.Enum(JobState, by_value=True, load_default=None, metadata={"description": "Only this state."})
-    study_uid = UIDField(load_default=None, metadata={"description": "Only this study."})
-    series_uid = UIDField(load_default=None, metadata={"description": "Only this series."})
-    model = fields.String(load_default=None, metadata={"description": "Only this model id."})
+    state = fields.Enum(JobState, by_value=True, metadata={"description": "Only this state."})
+    study_uid = UIDField(metadata={"description": "Only this study."})
+    series_uid = UIDField(metadata={"description": "Only this series."})
+    model = fields.String(metadata={"description": "Only this model id."})
 
     @post_load
     def _filter(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
-        page = {name: data.pop(name) for name in ("limit", "after")}
+        page = {name: data.pop(name) for name in ("limit", "after") if name in data}
         return page | {"wanted": JobFilter(**data)}
 
 

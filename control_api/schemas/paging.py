@@ -44,7 +44,7 @@ class PageQuerySchema(Schema):
         validate=validate.Range(1, MAX_LIMIT),
         metadata={"description": "Most rows to give."},
     )
-    after = CursorField(load_default=None, metadata={"description": "The `next` of the page before."})
+    after = CursorField(metadata={"description": "The `next` of the page before."})
 
 
 NEXT: Final = {"description": "Pass it as `after` to get the next page; null on the last page."}

@@ -19,14 +19,14 @@ _CALENDAR = {"description": "Study date, inclusive.", "example": "2026-01-02"}
 class StudyQuerySchema(PageQuerySchema):
     """Which studies to list."""
 
-    patient_id = fields.String(load_default=None, metadata={"description": "Exactly this Patient ID."})
-    accession_number = fields.String(load_default=None, metadata={"description": "Exactly this Accession Number."})
-    date_from = fields.Date(load_default=None, metadata=_CALENDAR)
-    date_to = fields.Date(load_default=None, metadata=_CALENDAR)
+    patient_id = fields.String(metadata={"description": "Exactly this Patient ID."})
+    accession_number = fields.String(metadata={"description": "Exactly this Accession Number."})
+    date_from = fields.Date(metadata=_CALENDAR)
+    date_to = fields.Date(metadata=_CALENDAR)
 
     @post_load
     def _filter(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
-        page = {name: data.pop(name) for name in ("limit", "after")}
+        page = {name: data.pop(name) for name in ("limit", "after") if name in data}
         return page | {"wanted": StudyFilter(**data)}
 
 
