@@ -1,0 +1,107 @@
+"""Rows of jobs and their outbox: what the study index and the job store both write and read."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select, update
+
+from inference.domain.identifiers import UID, JobID
+from inference.domain.job import Job, JobState, ModelReference, NewJob, StageTime
+from inference.errors import Stage
+from inference.ports import QueueName
+from integrations.persistence.tables import job_stages, jobs, outbox
+from integrations.persistence.times import from_column, to_column
+
+
+def find_job(connection: Connection, job: NewJob) -> JobID | None:
+    """Give the job with the same input, model and run, or None."""
+    model = job.model
+    found = connection.scalar(
+        select(jobs.c.job_id).where(
+            jobs.c.series_instance_uid == job.series_instance_uid,
+            jobs.c.revision == job.revision,
+            jobs.c.model_id == (model.model_id if model else ""),
+            jobs.c.model_digest == (model.digest if model else ""),
+            jobs.c.run == job.run,
+        )
+    )
+    return None if found is None else JobID(found)
+
+
+def insert_job(connection: Connection, job: NewJob, job_id: JobID, now: datetime) -> JobID:
+    """Create a job with its outbox row; give the existing one where input, model and run are the same.
+
+    A job that is born REJECTED gets no outbox row: there is nothing to do for it.
+
+    Raises
+    ------
+    sqlalchemy.exc.IntegrityError
+        If a concurrent transaction made the same job first; repeating the transaction finds it.
+    """
+    existing = find_job(connection, job)
+    if existing is not None:
+        return existing
+    model, (code, message) = job.model, job.rejection or (None, None)
+    connection.execute(
+        insert(jobs).values(
+            job_id=job_id,
+            study_instance_uid=job.study_instance_uid,
+            series_instance_uid=job.series_instance_uid,
+            revision=job.revision,
+            model_id=model.model_id if model else "",
+            model_version=model.version if model else "",
+            model_digest=model.digest if model else "",
+            run=job.run,
+            state=JobState.RECEIVED if job.rejection is None else JobState.REJECTED,
+            error_code=code,
+            error_message=message,
+            created_at=to_column(now),
+            updated_at=to_column(now),
+        )
+    )
+    if job.rejection is None:
+        owe_hint(connection, job_id, QueueName.INFERENCE, now)
+    return job_id
+
+
+def owe_hint(connection: Connection, job_id: JobID, queue: QueueName, now: datetime) -> None:
+    """Note in the outbox that a queue message must be sent for a job.
+
+    There is one row per job and queue; ``dispatched_at`` says when the last message left, and is NULL while one
+    is owed.
+    """
+    owed = update(outbox).where(outbox.c.job_id == job_id, outbox.c.queue == queue).values(dispatched_at=None)
+    if connection.execute(owed).rowcount == 0:
+        connection.execute(insert(outbox).values(job_id=job_id, queue=queue, created_at=to_column(now)))
+
+
+def job_of(row: Row[Any], stages: tuple[StageTime, ...] = ()) -> Job:
+    """Read a row of ``jobs``."""
+    model = ModelReference(row.model_id, row.model_version, row.model_digest) if row.model_id else None
+    return Job(
+        job_id=JobID(row.job_id),
+        study_instance_uid=UID(row.study_instance_uid),
+        series_instance_uid=UID(row.series_instance_uid),
+        revision=row.revision,
+        model=model,
+        run=row.run,
+        state=JobState(row.state),
+        attempt=row.attempt,
+        error_code=row.error_code,
+        error_message=row.error_message,
+        created_at=from_column(row.created_at),
+        updated_at=from_column(row.updated_at),
+        next_run_at=from_column(row.next_run_at),
+        lease_owner=row.lease_owner,
+        lease_expires_at=from_column(row.lease_expires_at),
+        result=row.result,
+        stages=stages,
+    )
+
+
+def stages_of(connection: Connection, job_id: JobID) -> tuple[StageTime, ...]:
+    """Read the stage times of a job, in the order in which they were recorded."""
+    rows = connection.execute(select(job_stages).where(job_stages.c.job_id == job_id).order_by(job_stages.c.id))
+    return tuple(StageTime(Stage(row.stage), row.attempt, from_column(row.started_at), row.seconds) for row in rows)
