@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from socketserver import BaseServer
 from typing import Final
 
+import pydicom.config
 from pynetdicom import AE, _config
 from pynetdicom.transport import AssociationSocket, RequestHandler, ThreadedAssociationServer
 
@@ -89,12 +90,17 @@ def make_application_entity(options: ReceiverOptions) -> AE:
     return entity
 
 
-def quieten_pynetdicom() -> None:
-    """Keep identifiers out of pynetdicom's own log lines; sets its globals, so only a starting process calls it."""
+def quieten_libraries() -> None:
+    """Keep received values out of the log lines of pynetdicom and the warnings of pydicom.
+
+    Sets globals of theirs, so only a starting receiver calls it. Values are checked where they are used.
+    """
+    pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
     _config.LOG_HANDLER_LEVEL = "none"
     _config.LOG_REQUEST_IDENTIFIERS = False
     _config.LOG_RESPONSE_IDENTIFIERS = False
-    logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)
+    for library in ("pydicom", "pynetdicom"):
+        logging.getLogger(library).setLevel(logging.CRITICAL)
 
 
 class BoundedSocket(AssociationSocket):  # type: ignore[misc]

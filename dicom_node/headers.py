@@ -32,7 +32,6 @@ _WANTED: Final = (
 )
 _WANTED_TAGS: Final = [Tag(keyword) for keyword in _WANTED]
 _LAST_WANTED: Final = max(_WANTED_TAGS)
-_LARGE_VALUE_BYTES: Final = 4096
 
 
 def read_arrival(data_set: bytes, transfer_syntax_uid: UID) -> tuple[InstanceIdentity, ArrivalHeader]:
@@ -103,9 +102,8 @@ def _check_framing(data_set: bytes, syntax: pydicom.uid.UID) -> None:
     """Walk all elements; the last one must end exactly where the bytes end."""
     stream = BytesIO(data_set)
     end = 0
-    elements = data_element_generator(
-        stream, syntax.is_implicit_VR, syntax.is_little_endian, defer_size=_LARGE_VALUE_BYTES
-    )
+    # With defer_size 0 values are skipped, not read, so a value cut short puts the position behind the end.
+    elements = data_element_generator(stream, syntax.is_implicit_VR, syntax.is_little_endian, defer_size=0)
     for _element in elements:
         end = stream.tell()
     if end == 0 or end != len(data_set):

@@ -12,7 +12,7 @@ from dicom_node.application_entity import (
     AssociationServer,
     ReceiverOptions,
     make_application_entity,
-    quieten_pynetdicom,
+    quieten_libraries,
 )
 from dicom_node.handlers import Destination, handle_association_request, handle_echo, handle_store
 from inference.errors import ConfigurationError
@@ -56,7 +56,7 @@ class Receiver:
         ConfigurationError
             If the address cannot be bound.
         """
-        quieten_pynetdicom()
+        quieten_libraries()
         options = self._options
         try:
             self._server = make_application_entity(options).make_server(

@@ -22,6 +22,7 @@ STATUSES: Final[Mapping[type[errors.NodeError], int]] = MappingProxyType(
         errors.InstanceUnreadable: CANNOT_UNDERSTAND,
         errors.SOPClassMismatch: DOES_NOT_MATCH,
         errors.SpoolFull: OUT_OF_RESOURCES,
+        errors.StoreUnavailable: OUT_OF_RESOURCES,
         errors.QueueUnavailable: OUT_OF_RESOURCES,
         errors.DeviceUnavailable: OUT_OF_RESOURCES,
         errors.DeviceOutOfMemory: OUT_OF_RESOURCES,

@@ -1,0 +1,32 @@
+"""What the receiver offers."""
+
+from __future__ import annotations
+
+from pydicom.uid import (
+    CTImageStorage,
+    DeflatedExplicitVRLittleEndian,
+    EncapsulatedPDFStorage,
+    EnhancedMRImageStorage,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    MRImageStorage,
+    SegmentationStorage,
+)
+from pynetdicom.sop_class import Verification
+
+from dicom_node.contexts import RECEIVED_TRANSFER_SYNTAXES, supported_contexts
+from inference.domain.transfer_syntaxes import DECODABLE_TRANSFER_SYNTAXES
+
+CONTEXTS = {context.abstract_syntax: context for context in supported_contexts()}
+
+
+def test_whole_studies_are_taken() -> None:
+    """No object of a mixed study is refused: images, results and documents alike, and C-ECHO."""
+    wanted = {MRImageStorage, CTImageStorage, EnhancedMRImageStorage, SegmentationStorage, EncapsulatedPDFStorage}
+    assert wanted | {Verification} <= set(CONTEXTS)
+
+
+def test_every_encoding_that_can_be_decoded_is_offered_but_deflated() -> None:
+    """What is offered is what the node decodes; deflated data sets can explode and are never needed."""
+    assert set(RECEIVED_TRANSFER_SYNTAXES) == set(DECODABLE_TRANSFER_SYNTAXES) - {DeflatedExplicitVRLittleEndian}
+    assert {ImplicitVRLittleEndian, JPEG2000Lossless} <= set(CONTEXTS[MRImageStorage].transfer_syntax)
