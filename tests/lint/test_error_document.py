@@ -9,10 +9,14 @@ from tests.support.repository import REPOSITORY
 
 ROW = re.compile(r"^\| `([a-z_.]+)` \| ([^|]+) \| ([^|]+) \|$", re.MULTILINE)
 
-API_CODE = re.compile(r'"((?:auth|request)\.[a-z_]+)"')
+HTTP_CODE = re.compile(r'"((?:auth|request|gateway)\.[a-z_]+)"')
 
 OUTSIDE_THE_TREE = {"job.attempts_exhausted", NodeError.code}
 """Codes without a class of their own: the reaper's verdict, and what nobody foresaw."""
+
+
+LOG_EVENTS = {"gateway.request"}
+"""Names of the same form that are no answers."""
 
 
 def documented() -> dict[str, tuple[str, str]]:
@@ -25,8 +29,9 @@ def codes() -> set[str]:
     """Give every code that the node can answer."""
     tree = {error.code for error in leaves()}
     reasons = {reason.value for reason in ReasonCode}
-    sources = "\n".join(path.read_text() for path in (REPOSITORY / "control_api").rglob("*.py"))
-    return tree | reasons | OUTSIDE_THE_TREE | set(API_CODE.findall(sources))
+    sources = [*(REPOSITORY / "control_api").rglob("*.py"), *(REPOSITORY / "nginx" / "snippets").glob("*.conf")]
+    answered = {code for path in sources for code in HTTP_CODE.findall(path.read_text())}
+    return tree | reasons | OUTSIDE_THE_TREE | (answered - LOG_EVENTS)
 
 
 def test_every_code_is_explained_to_a_technologist() -> None:
