@@ -29,6 +29,8 @@ DEV_STAMP := $(VENV)/.installed-$(VARIANT)-dev
 
 PIP := $(BIN)/python -m pip
 PYTEST := $(BIN)/python -m pytest $(if $(filter true 1,$(CI)),--forbid-skips) $(PYTEST_ARGS)
+FHIR_SERVER := tests/servers/fhir
+FHIR_JAR := $(FHIR_SERVER)/target/fhir-test-server.jar
 SHELL_SCRIPTS := .ci/run $(wildcard scripts/*.sh docker/*.sh docker/*/*.sh)
 
 ##@ Use
@@ -96,8 +98,9 @@ bench: dev servers ## Measure; writes JSON and the table of benchmarks/README.md
 dev: $(DEV_STAMP) ## Like install, with the development tools
 
 .PHONY: servers
-servers: ## Install the real servers of the tests where possible (Debian packages, as root)
+servers: ## Install the real servers of the tests where possible (Debian packages, as root; FHIR by Maven)
 	@scripts/install-test-servers.sh
+	@$(MAKE) --no-print-directory $(FHIR_JAR)
 
 .PHONY: lock
 lock: dev ## Write requirements/*.txt anew from setup.cfg (UPGRADE=1 takes the newest versions)
@@ -129,6 +132,12 @@ $(PIP) uninstall --yes --quiet $(RIVAL_RUNTIME) 2>/dev/null
 $(PIP) install --disable-pip-version-check --require-hashes -r $(1)
 $(PIP) install --disable-pip-version-check --no-deps --no-build-isolation --editable .
 endef
+
+$(FHIR_JAR): $(FHIR_SERVER)/pom.xml $(shell find $(FHIR_SERVER)/src -type f 2>/dev/null)
+	@command -v mvn >/dev/null || { echo "Maven is missing; the tests against a FHIR server will fail." >&2; exit 0; }; \
+	echo "Building the FHIR test server; the first time Maven fetches its libraries."; \
+	mvn --batch-mode --quiet --file $(FHIR_SERVER)/pom.xml package && touch $@ \
+		|| echo "The FHIR test server could not be built; the tests that need it will fail." >&2
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer with its venv module is needed (Debian: python3-venv)." >&2; exit 1; }
