@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,15 @@ from inference.uids import OutputUIDs
 
 TOTAL_LABEL = "Brain parenchyma and ventricles"
 """Name of the sum of all structures; without the fluid around the brain."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Sums:
+    """Per label value: voxels, their source values summed, and their (slice, row, column) indices summed."""
+
+    count: NDArray[np.float64]
+    value: NDArray[np.float64]
+    index: NDArray[np.float64]
 
 
 def measure(labels: NDArray[np.uint8], volume: Volume, spec: ModelSpec, uids: OutputUIDs) -> SegmentationResult:
@@ -38,16 +48,17 @@ def measure(labels: NDArray[np.uint8], volume: Volume, spec: ModelSpec, uids: Ou
     SegmentationResult
         Volumes in mL, centroids in LPS mm.
     """
-    count = np.bincount(labels.ravel(), minlength=len(spec.labels) + 1)
+    sums = _sums(labels, volume.array, len(spec.labels) + 1)
+    count = sums.count
     present = [label for label in spec.labels if count[label.value]]
-    centroids = _centroids(labels, count, volume.grid)
     segments = tuple(
         Segment(
             number=number,
             label=label,
             voxel_count=int(count[label.value]),
-            centroid_lps_mm=centroids[label.value],
+            centroid_lps_mm=_centroid(sums, label.value, volume.grid),
             volume=_volume(label, float(count[label.value]) * volume.grid.voxel_volume_ml, uids),
+            mean_value=float(sums.value[label.value] / count[label.value]),
         )
         for number, label in enumerate(present, start=1)
     )
@@ -74,18 +85,27 @@ def _total(segments: tuple[Segment, ...], region: Code) -> Measurement:
     return Measurement(name, region, VOLUME, total_ml, MILLILITRE)
 
 
-def _centroids(
-    labels: NDArray[np.uint8], count: NDArray[np.intp], grid: Grid
-) -> Mapping[int, tuple[float, float, float]]:
-    """Average the indices of each label by the label counts along each axis, then map them once."""
-    sums = np.zeros((len(count), 3))
-    for axis in range(3):
-        for index in range(labels.shape[axis]):
-            here = np.bincount(np.take(labels, index, axis=axis).ravel(), minlength=len(count))
-            sums[:, axis] += here * index
-    values = np.flatnonzero(count)
-    positions = grid.to_lps(sums[values] / count[values, np.newaxis])
-    return {int(value): (float(x), float(y), float(z)) for value, (x, y, z) in zip(values, positions, strict=True)}
+def _sums(labels: NDArray[np.uint8], values: NDArray[np.float32], classes: int) -> _Sums:
+    """Sum slice by slice over labelled voxels only, so that no temporary is as large as the volume."""
+    count, value, index = np.zeros(classes), np.zeros(classes), np.zeros((classes, 3))
+    for number, (slice_labels, slice_values) in enumerate(zip(labels, values, strict=True)):
+        rows, columns = np.nonzero(slice_labels)
+        found = slice_labels[rows, columns]
+        here = np.bincount(found, minlength=classes)
+        count += here
+        value += np.bincount(found, weights=slice_values[rows, columns], minlength=classes)
+        index[:, 0] += here * number
+        index[:, 1] += np.bincount(found, weights=rows, minlength=classes)
+        index[:, 2] += np.bincount(found, weights=columns, minlength=classes)
+    return _Sums(count, value, index)
+
+
+def _centroid(sums: _Sums, label_value: int, grid: Grid) -> tuple[float, float, float]:
+    x, y, z = grid.to_lps(sums.index[label_value] / sums.count[label_value])
+    return float(x), float(y), float(z)
+
+
+_Limits = tuple[ModelSpec, tuple[tuple[int, int, float, float], ...]]
 
 
 def check_plausible(result: SegmentationResult, spec: ModelSpec) -> None:
@@ -99,10 +119,12 @@ def check_plausible(result: SegmentationResult, spec: ModelSpec) -> None:
         Naming every broken limit.
     """
     volumes = {segment.label.value: segment.volume.value for segment in result.segments}
+    means = {segment.label.value: segment.mean_value for segment in result.segments}
     faults = [
         *_total_fault(sum(volumes.values()), spec),
         *_label_faults(volumes, spec),
-        *_ratio_faults(volumes, spec),
+        *_ratio_faults("volume", volumes, (spec, spec.plausibility.ratios)),
+        *_ratio_faults("brightness", means, (spec, spec.plausibility.contrasts)),
     ]
     if faults:
         raise ImplausibleResult("not the anatomy this model knows: " + "; ".join(faults))
@@ -124,12 +146,14 @@ def _label_faults(volumes: Mapping[int, float], spec: ModelSpec) -> list[str]:
     ]
 
 
-def _ratio_faults(volumes: Mapping[int, float], spec: ModelSpec) -> list[str]:
+def _ratio_faults(what: str, values: Mapping[int, float], limits: _Limits) -> list[str]:
+    spec, ratios = limits
     names = {label.value: label.name for label in spec.labels}
     faults = []
-    for numerator, denominator, lowest, highest in spec.plausibility.ratios:
-        below = volumes.get(denominator, 0.0)
-        ratio = volumes.get(numerator, 0.0) / below if below else float("inf")
+    for numerator, denominator, lowest, highest in ratios:
+        below = values.get(denominator, 0.0)
+        ratio = values.get(numerator, 0.0) / below if below else float("inf")
         if not lowest <= ratio <= highest:
-            faults.append(f"{names[numerator]} to {names[denominator]} {ratio:.2f}, not {lowest:g} to {highest:g}")
+            pair = f"{names[numerator]} to {names[denominator].lower()}"
+            faults.append(f"{what} of {pair} {ratio:.2f}, plausible are {lowest:g} to {highest:g}")
     return faults

@@ -139,9 +139,17 @@ class _Ratio(_Section):
     range: _Range
 
 
+def _limits(ratios: tuple[_Ratio, ...]) -> tuple[tuple[int, int, float, float], ...]:
+    return tuple((ratio.numerator, ratio.denominator, *ratio.range) for ratio in ratios)
+
+
 class _Plausibility(_Section):
     total_ml: _Range
     ratios: tuple[_Ratio, ...] = ()
+    contrasts: tuple[_Ratio, ...] = ()
+
+    def to_plausibility(self) -> Plausibility:
+        return Plausibility(self.total_ml, _limits(self.ratios), _limits(self.contrasts))
 
 
 class _Publication(_Section):
@@ -171,7 +179,8 @@ class _Manifest(_Section):
             raise ValueError("label values must count up from 1 without a hole")
         if len({label.name for label in self.labels}) != len(values):
             raise ValueError("label names must differ")
-        named = {value for ratio in self.plausibility.ratios for value in (ratio.numerator, ratio.denominator)}
+        ratios = self.plausibility.ratios + self.plausibility.contrasts
+        named = {value for ratio in ratios for value in (ratio.numerator, ratio.denominator)}
         if not named <= set(values):
             raise ValueError("a ratio names a label that does not exist")
         return self
@@ -191,13 +200,9 @@ class _Manifest(_Section):
             preprocess=PreprocessSpec(**dict(self.preprocess)),
             output=self.output.kind,
             labels=tuple(label.to_label() for label in self.labels),
-            plausibility=self._plausibility(),
+            plausibility=self.plausibility.to_plausibility(),
             publication=self._publication(),
         )
-
-    def _plausibility(self) -> Plausibility:
-        ratios = tuple((r.numerator, r.denominator, *r.range) for r in self.plausibility.ratios)
-        return Plausibility(self.plausibility.total_ml, ratios)
 
     def _publication(self) -> Publication:
         publication = self.publication

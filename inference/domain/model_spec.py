@@ -130,10 +130,14 @@ class Plausibility:
         Smallest and largest sum of all structures, mL.
     ratio
         ``(numerator label, denominator label, lowest, highest)`` limits of volume ratios.
+    contrasts
+        The same for ratios of mean source values, e.g. that ventricles are darker than white matter in a T1-weighted
+        image. A network that learnt where structures lie paints them into anything round; the source tells.
     """
 
     total_ml: tuple[float, float]
     ratios: tuple[tuple[int, int, float, float], ...]
+    contrasts: tuple[tuple[int, int, float, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,8 @@ class Segment:
         Centre of gravity in patient coordinates, mm.
     volume
         The volume measurement, which carries the tracking identity.
+    mean_value
+        Mean modality value of the structure in the source.
     """
 
     number: int
@@ -67,6 +69,7 @@ class Segment:
     voxel_count: int
     centroid_lps_mm: tuple[float, float, float]
     volume: Measurement
+    mean_value: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
