@@ -105,3 +105,16 @@ def stages_of(connection: Connection, job_id: JobID) -> tuple[StageTime, ...]:
     """Read the stage times of a job, in the order in which they were recorded."""
     rows = connection.execute(select(job_stages).where(job_stages.c.job_id == job_id).order_by(job_stages.c.id))
     return tuple(StageTime(Stage(row.stage), row.attempt, from_column(row.started_at), row.seconds) for row in rows)
+
+
+def insert_stage(connection: Connection, job_id: JobID, stage: StageTime) -> None:
+    """Record how long a stage of a job took."""
+    connection.execute(
+        insert(job_stages).values(
+            job_id=job_id,
+            stage=stage.stage,
+            attempt=stage.attempt,
+            started_at=to_column(stage.started_at),
+            seconds=stage.seconds,
+        )
+    )

@@ -17,8 +17,8 @@ from inference.ports import Arrival, ArrivalHeader, Decision, ReceivingSeries
 from integrations.persistence.engine import engine_for
 from integrations.persistence.study_index import SQLStudyIndex
 from integrations.persistence.tables import jobs, outbox, series, studies
-from tests.support.arrivals import SENDER, SERIES, STUDY, arriving
 from tests.support.fakes import CountingUIDSource, FixedClock
+from tests.support.spooled_instances import SENDER, SERIES, STUDY, arriving
 
 ROOT = Path("spool").absolute()
 HEADER = ArrivalHeader(patient_id="P1", patient_name="Ada^Lovelace", modality="MR", series_description="T1")

@@ -1,0 +1,369 @@
+"""The truth about jobs, in SQL: every change of state is one UPDATE that names what it expects to find."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row, select, update
+
+from inference.domain.identifiers import JobID
+from inference.domain.job import TERMINAL, TRANSITIONS, Job, JobState, Lease, NewJob, StageTime, check_transition
+from inference.errors import IllegalTransition, JobCancelled, JobNotFound, LeaseLost
+from inference.ports import Clock, Failure, Hint, JobStore, QueueName, UIDSource
+from integrations.persistence.job_consequences import reject_series, reopen_decision, supersede
+from integrations.persistence.job_hints import due_rows, forget_hint, is_claimable, is_exhausted, note_hint
+from integrations.persistence.job_rows import insert_job, insert_stage, job_of, owe_hint, stages_of
+from integrations.persistence.tables import jobs
+from integrations.persistence.times import to_column
+from integrations.persistence.transactions import Transactions
+
+EXHAUSTED = "job.attempts_exhausted"
+"""Code of a job whose workers all died, or whose attempts were used up otherwise."""
+
+ENDED: Mapping[str, Any] = {"lease_owner": None, "lease_expires_at": None, "next_run_at": None}
+"""Columns of a job that nobody works on."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobStoreOptions:
+    """Limits of the job store.
+
+    Parameters
+    ----------
+    max_attempts
+        Claims of the inference part before a job is FAILED instead of being given out again.
+    rehint_seconds
+        How long a queue message may stay without effect before another is sent.
+    """
+
+    max_attempts: int = 3
+    rehint_seconds: float = 60.0
+
+
+class SQLJobStore(JobStore):
+    """A job store in SQLite, MySQL or MariaDB.
+
+    Several machines may use one database; their clocks must agree to within a small part of the lease, as NTP
+    keeps them. A clock that jumps can end a lease early; the fencing token then keeps the older worker from
+    writing.
+
+    Parameters
+    ----------
+    engine
+        A migrated database.
+    clock
+        Time of leases and retries.
+    uid_source
+        Ids of new jobs.
+    options
+        Limits.
+    """
+
+    def __init__(
+        self, engine: Engine, clock: Clock, uid_source: UIDSource, options: JobStoreOptions | None = None
+    ) -> None:
+        self._transactions = Transactions(engine, clock)
+        self._clock = clock
+        self._uids = uid_source
+        self._options = options or JobStoreOptions()
+
+    def create(self, job: NewJob) -> Job:
+        """Create a job and its outbox row; give the existing one where input, model and run are the same."""
+        job_id, now = self._uids.job_id(), self._clock.now()
+        return self.get(self._transactions.write(lambda connection: insert_job(connection, job, job_id, now)))
+
+    def get(self, job_id: JobID) -> Job:
+        """Give a job with its stage times.
+
+        Raises
+        ------
+        JobNotFound
+            If there is none.
+        """
+        with self._transactions.read() as connection:
+            return job_of(_existing(connection, job_id), stages_of(connection, job_id))
+
+    def claim(self, job_id: JobID, queue: QueueName, owner: str, lease_seconds: float) -> Lease | None:
+        """Take the job to work on it; None when it is not due, not claimable or somebody else holds it.
+
+        Claiming on INFERENCE moves RECEIVED or QUEUED to PROCESSING, or takes over a PROCESSING job whose lease
+        expired, and counts an attempt; where the attempts are used up the job is FAILED instead. Claiming on
+        DELIVERY leaves the state DELIVERING. A claim of a job that does not exist is None too: a message may be
+        older than the database.
+        """
+        return self._transactions.write(
+            lambda connection: self._claim(connection, Hint(queue, job_id), owner, lease_seconds)
+        )
+
+    def _claim(self, connection: Connection, hint: Hint, owner: str, lease_seconds: float) -> Lease | None:
+        now = self._clock.now()
+        row = _find(connection, hint.job_id)
+        if row is None or not is_claimable(row, hint.queue, to_column(now)):
+            return None
+        if is_exhausted(row, self._options.max_attempts):
+            self._exhaust(row, connection)
+            return None
+        values: dict[str, Any] = {
+            "lease_owner": owner,
+            "lease_token": row.lease_token + 1,
+            "lease_expires_at": to_column(now + timedelta(seconds=lease_seconds)),
+            "heartbeat_at": to_column(now),
+        }
+        if hint.queue is QueueName.INFERENCE:
+            values |= {"state": JobState.PROCESSING, "attempt": row.attempt + 1}
+        if not self._swap(connection, row, values):
+            return None
+        forget_hint(connection, hint)
+        claimed = job_of(_existing(connection, hint.job_id), stages_of(connection, hint.job_id))
+        return Lease(claimed, owner, row.lease_token + 1)
+
+    def heartbeat(self, lease: Lease, lease_seconds: float) -> None:
+        """Extend the lease, also one that expired and that nobody has taken since.
+
+        Raises
+        ------
+        LeaseLost
+            If it is no longer ours.
+        JobCancelled
+            If the job was cancelled meanwhile.
+        """
+        now = self._clock.now()
+        values = {
+            "heartbeat_at": to_column(now),
+            "lease_expires_at": to_column(now + timedelta(seconds=lease_seconds)),
+        }
+        self._transactions.write(lambda connection: _write_leased(connection, lease, None, values))
+
+    def record_stage(self, lease: Lease, stage: StageTime) -> None:
+        """Record how long a stage took.
+
+        Raises
+        ------
+        LeaseLost, JobCancelled
+        """
+        now = to_column(self._clock.now())
+
+        def record(connection: Connection) -> None:
+            _write_leased(connection, lease, None, {"heartbeat_at": now})
+            insert_stage(connection, lease.job.job_id, stage)
+
+        self._transactions.write(record)
+
+    def deliver(self, lease: Lease, result: Mapping[str, object]) -> None:
+        """Move PROCESSING → DELIVERING with an outbox row for the delivery queue; ends the lease.
+
+        Raises
+        ------
+        LeaseLost, JobCancelled, IllegalTransition
+        """
+
+        def then(connection: Connection) -> None:
+            owe_hint(connection, lease.job.job_id, QueueName.DELIVERY, self._clock.now())
+
+        values = {"result": dict(result), "error_code": None, "error_message": None}
+        self._end(lease, JobState.DELIVERING, values, then)
+
+    def complete(self, lease: Lease, report_address: str) -> None:
+        """Move DELIVERING → COMPLETED; ends the lease; marks jobs of earlier revisions superseded.
+
+        Where a job of a later revision was faster, this one is marked as superseded by it.
+
+        Parameters
+        ----------
+        lease
+            The right to do so.
+        report_address
+            Where the report is; kept in the job's result under ``report``.
+
+        Raises
+        ------
+        LeaseLost, JobCancelled, IllegalTransition
+        """
+        result = {**(lease.job.result or {}), "report": report_address}
+        values = {"result": result, "error_code": None, "error_message": None}
+        self._end(lease, JobState.COMPLETED, values, lambda connection: supersede(connection, lease.job))
+
+    def reject(self, lease: Lease, failure: Failure) -> None:
+        """Move PROCESSING → REJECTED with the named reason; ends the lease.
+
+        The reason becomes the series' too where no other model's job of the same revision is left.
+
+        Raises
+        ------
+        LeaseLost, JobCancelled, IllegalTransition
+        """
+        self._end(
+            lease,
+            JobState.REJECTED,
+            _reason(failure),
+            lambda connection: reject_series(connection, lease.job, failure),
+        )
+
+    def fail(self, lease: Lease, failure: Failure) -> None:
+        """Move to FAILED; ends the lease.
+
+        Raises
+        ------
+        LeaseLost, JobCancelled
+        """
+        self._end(lease, JobState.FAILED, _reason(failure))
+
+    def postpone(self, lease: Lease, failure: Failure, next_run_at: datetime) -> None:
+        """Give the job back for a later attempt: PROCESSING → QUEUED, DELIVERING stays; ends the lease.
+
+        Raises
+        ------
+        LeaseLost, JobCancelled
+        """
+        wanted = JobState.QUEUED if lease.job.state is JobState.PROCESSING else None
+        self._end(lease, wanted, {**_reason(failure), "next_run_at": to_column(next_run_at)})
+
+    def cancel(self, job_id: JobID) -> Job:
+        """Stop a job on a person's word; a worker that holds it learns of it at its next write.
+
+        Raises
+        ------
+        JobNotFound, IllegalTransition
+        """
+
+        def cancel(connection: Connection) -> None:
+            row = _existing(connection, job_id)
+            check_transition(JobState(row.state), JobState.CANCELLED)
+            self._swap_or_refuse(connection, row, {"state": JobState.CANCELLED, **ENDED})
+
+        self._transactions.write(cancel)
+        return self.get(job_id)
+
+    def retry(self, job_id: JobID) -> Job:
+        """Give a job another go on a person's word; attempts start anew.
+
+        A FAILED job whose result is on disk goes on with its delivery; any other starts from the beginning.
+
+        Raises
+        ------
+        JobNotFound
+            If there is none.
+        IllegalTransition
+            If the job is at work, done, or of a series that no model wants.
+        """
+
+        def retry(connection: Connection) -> None:
+            row = _existing(connection, job_id)
+            state = JobState(row.state)
+            if state not in TERMINAL:  # a worker may move some of these to QUEUED, a person may not
+                raise IllegalTransition(f"a job that is {state} has not ended")
+            delivers = state is JobState.FAILED and row.result is not None
+            wanted = JobState.DELIVERING if delivers else JobState.QUEUED
+            check_transition(state, wanted)
+            if not row.model_id:
+                raise IllegalTransition("no model wants this series: start a job with a model instead")
+            values = {"attempt": 0, "error_code": None, "error_message": None, **ENDED}
+            self._swap_or_refuse(
+                connection, row, {"state": wanted, **values, **({} if delivers else {"result": None})}
+            )
+            owe_hint(connection, job_id, QueueName.DELIVERY if delivers else QueueName.INFERENCE, self._clock.now())
+            if state is JobState.REJECTED:
+                reopen_decision(connection, job_of(row))
+
+        self._transactions.write(retry)
+        return self.get(job_id)
+
+    def due(self, limit: int) -> Sequence[Hint]:
+        """List what should be enqueued now, oldest first.
+
+        That is: outbox rows for which no message was sent, attempts whose time has come, expired leases, and jobs
+        whose message was sent ``rehint_seconds`` ago and still had no effect, because a queue may lose messages.
+        A job whose attempts are used up is moved to FAILED instead (``job.attempts_exhausted``).
+        """
+        now = self._clock.now()
+        before = now - timedelta(seconds=self._options.rehint_seconds)
+        with self._transactions.read() as connection:
+            rows = due_rows(connection, to_column(now), to_column(before), limit)
+        hints = []
+        for queue, row in rows:
+            if is_exhausted(row, self._options.max_attempts):
+                self._transactions.write(partial(self._exhaust, row))
+            else:
+                hints.append(Hint(queue, JobID(row.job_id)))
+        return hints
+
+    def dispatched(self, hint: Hint) -> None:
+        """Note that a queue message was sent (RECEIVED → QUEUED)."""
+        now = to_column(self._clock.now())
+        self._transactions.write(lambda connection: note_hint(connection, hint, now))
+
+    def _exhaust(self, row: Row[Any], connection: Connection) -> None:
+        last = f"; the last one ended with {row.error_code}" if row.error_code else ""
+        failure = Failure(EXHAUSTED, f"{row.attempt} attempts ended without a result{last}")
+        self._swap(connection, row, {"state": JobState.FAILED, **_reason(failure), **ENDED})
+
+    def _swap_or_refuse(self, connection: Connection, row: Row[Any], values: Mapping[str, Any]) -> None:
+        if not self._swap(connection, row, values):
+            raise IllegalTransition("the job changed at the same moment; look at it again")
+
+    def _swap(self, connection: Connection, row: Row[Any], values: Mapping[str, Any]) -> bool:
+        """Change a job only if it is still as it was read."""
+        as_read = (
+            jobs.c.job_id == row.job_id,
+            jobs.c.state == row.state,
+            jobs.c.lease_token == row.lease_token,
+            jobs.c.lease_owner.is_not_distinct_from(row.lease_owner),
+        )
+        changed = {**values, "updated_at": to_column(self._clock.now())}
+        return connection.execute(update(jobs).where(*as_read).values(changed)).rowcount == 1
+
+    def _end(
+        self,
+        lease: Lease,
+        wanted: JobState | None,
+        values: Mapping[str, Any],
+        then: Callable[[Connection], None] | None = None,
+    ) -> None:
+        now = to_column(self._clock.now())
+
+        def end(connection: Connection) -> None:
+            _write_leased(connection, lease, wanted, {**ENDED, **values, "updated_at": now})
+            if then is not None:
+                then(connection)
+
+        self._transactions.write(end)
+
+
+def _write_leased(connection: Connection, lease: Lease, wanted: JobState | None, values: Mapping[str, Any]) -> None:
+    """Write under a lease, moving the job to ``wanted`` where that is given; refuse if anything is not as it was."""
+    leased = (JobState.PROCESSING, JobState.DELIVERING)
+    allowed = [state for state in leased if wanted is None or wanted in TRANSITIONS[state]]
+    ours = (
+        jobs.c.job_id == lease.job.job_id,
+        jobs.c.lease_token == lease.token,
+        jobs.c.lease_owner == lease.owner,
+        jobs.c.state.in_(allowed),
+    )
+    changed = dict(values) if wanted is None else {**values, "state": wanted}
+    if connection.execute(update(jobs).where(*ours).values(changed)).rowcount == 1:
+        return
+    row = _existing(connection, lease.job.job_id)
+    if row.lease_token == lease.token and row.state == JobState.CANCELLED:
+        raise JobCancelled("the job was cancelled")
+    if (row.lease_token, row.lease_owner) == (lease.token, lease.owner) and wanted is not None:
+        check_transition(JobState(row.state), wanted)
+    raise LeaseLost("somebody else holds the job now")
+
+
+def _find(connection: Connection, job_id: JobID) -> Row[Any] | None:
+    return connection.execute(select(jobs).where(jobs.c.job_id == job_id)).one_or_none()
+
+
+def _existing(connection: Connection, job_id: JobID) -> Row[Any]:
+    row = _find(connection, job_id)
+    if row is None:
+        raise JobNotFound("there is no such job")
+    return row
+
+
+def _reason(failure: Failure) -> dict[str, str]:
+    return {"error_code": failure.code[:64], "error_message": failure.message[:2000]}
