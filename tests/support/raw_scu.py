@@ -53,6 +53,8 @@ def raw_scu(
 ) -> Iterator[RawSCU]:
     """Hold an association with a receiver on the loopback interface."""
     entity = AE(ae_title="RAWSCU")
+    entity.dimse_timeout = 5
+    entity.acse_timeout = 2
     contexts = [build_context(sop_class, syntax) for sop_class in classes for syntax in syntaxes]
     association = entity.associate("127.0.0.1", port, contexts=contexts, ae_title="NEURONOVA")
     assert association.is_established
@@ -64,6 +66,6 @@ def raw_scu(
 
 def encoded(data_set: Dataset, implicit: bool = False) -> bytes:
     """Encode a data set without File Meta, little endian."""
-    stream = encode(data_set, implicit, True)
+    stream: bytes | None = encode(data_set, implicit, True)
     assert stream is not None
     return stream
