@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from tests.support.waiting import wait_until
@@ -26,12 +26,16 @@ class ServerProcess:
         Program and arguments.
     log
         Where its output goes.
+    environment
+        Its environment; the test run's own by default.
     """
 
-    def __init__(self, command: Sequence[str], log: Path) -> None:
+    def __init__(self, command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None) -> None:
         self.log = log
         with log.open("ab") as output:
-            self._process = subprocess.Popen(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL)
+            self._process = subprocess.Popen(
+                command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, env=environment
+            )
 
     def wait_ready(self, answers: Callable[[], bool], what: str, timeout_s: float = 60.0) -> None:
         """Return when ``answers`` does; a server that ended instead fails the test with its log."""
