@@ -1,6 +1,7 @@
 """The training of version 0.1.0: distil the teacher's labels into a small 3-D U-Net at 2 mm, on a CPU.
 
-Kept as it was run, so that the weights can be understood; MODEL_CARD.md says what it reached. It needs torch, numpy and
+Kept as it was run, so that the weights can be understood; MODEL_CARD.md says what it reached. The graph was then
+exported to ONNX, opset 17, with dynamic sides. It needs torch, numpy and
 scipy, which the node itself does not. Inputs are `<head>.npz` files with x (uint8, 0..255, 256^3 conformed, 1 mm, axes
 R->L, S->I, P->A) and y (uint8 labels of the teacher on the same grid).
 
@@ -123,15 +124,6 @@ def main(seconds, out, *files):
             for a, b in zip(ema.parameters(), net.parameters()):
                 a.lerp_(b, 1 - min(0.995, (it + 1) / (it + 20)))
     torch.save(ema.state_dict(), out)
-    export(ema, out.replace(".pt", ".onnx"))
-
-
-def export(net, out):
-    """Write the ONNX graph that the manifest describes; the sides are dynamic, multiples of 8."""
-    axes = {2: "D", 3: "H", 4: "W"}
-    example = torch.zeros(1, 1, *SHAPE)
-    names = {"input_names": ["image"], "output_names": ["logits"], "dynamic_axes": {"image": axes, "logits": axes}}
-    torch.onnx.export(net.eval(), (example,), out, opset_version=17, dynamo=False, **names)
 
 
 if __name__ == "__main__":
