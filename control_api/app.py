@@ -8,7 +8,7 @@ from flask import Flask
 
 from control_api import docs_pages, problems, request_context, services, status_page
 from control_api.auth import gate, tokens
-from control_api.openapi import make_api
+from control_api.openapi import ProblemAPI, make_api
 from control_api.resources import auth, health, jobs, models, node, studies
 from control_api.services import Services
 
@@ -39,9 +39,14 @@ def create_app(given: Services) -> Flask:
     tokens.install(app, given.options.jwt_key, given.options.access_minutes)
     gate.install(app)
     problems.register(app)
-    api = make_api(app, given.options.version)
-    for resource in (auth, health, node, jobs, studies, models):
-        api.register_blueprint(resource.blueprint)
-    docs_pages.register(app, api)
+    docs_pages.register(app, describe(app, given.options.version))
     status_page.register(app)
     return app
+
+
+def describe(app: Flask, version: str) -> ProblemAPI:
+    """Register every resource, and give what describes them."""
+    api = make_api(app, version)
+    for resource in (auth, health, node, jobs, studies, models):
+        api.register_blueprint(resource.blueprint)
+    return api

@@ -19,6 +19,9 @@ AUDIENCE: Final = "neuronova-control-api"
 MIN_KEY_BYTES: Final = 32
 """An HS256 key must be at least as long as the hash (RFC 7518 section 3.2)."""
 
+_NEEDED_CLAIMS: Final = ("sub", "exp", "jti")
+"""Without one of these a token could not be traced, would not end, or could not be taken back."""
+
 
 @dataclass(frozen=True, slots=True)
 class AccessToken:
@@ -67,6 +70,7 @@ def install(app: Flask, key: str, access_minutes: int) -> None:
 def _register(manager: JWTManager) -> None:
     """Answer every refusal with a problem; a lookup that fails lets nobody in."""
     manager.token_in_blocklist_loader(lambda _header, claims: services().accounts.is_revoked(claims["jti"]))
+    manager.token_verification_loader(lambda _header, claims: all(claims.get(name) for name in _NEEDED_CLAIMS))
     manager.user_lookup_loader(lambda _header, claims: services().accounts.find(claims["sub"]))
     manager.unauthorized_loader(lambda _reason: _refusal("auth.token_missing", "A bearer token is needed."))
     manager.invalid_token_loader(lambda _reason: _refusal("auth.token_invalid", "The token is not valid."))

@@ -1,0 +1,225 @@
+"""The API on a real SQLite database with accounts in memory, and rows to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import Engine
+from werkzeug.test import TestResponse
+
+from control_api.app import create_app
+from control_api.auth import tokens
+from control_api.queries import ReadModel
+from control_api.services import APIOptions, Probe, Services
+from inference.domain.identifiers import UID
+from inference.domain.job import JobState, ModelReference
+from inference.domain.model_spec import ModelSpec
+from inference.domain.study import SeriesRevision
+from inference.errors import ModelNotFound, NoMatchingModel, ReasonCode
+from integrations.persistence.job_store import SQLJobStore
+from integrations.persistence.study_index import SQLStudyIndex
+from integrations.persistence.tables import job_stages, jobs, series, studies
+from integrations.persistence.times import to_column
+from integrations.persistence.transactions import Transactions
+from models.catalogue import BrokenPackage, FolderCatalogue, builtin_models_root
+from tests.support.fakes import NOON, CountingUIDSource, FixedClock, RecordingQueue
+
+KEY = "k" * 32
+STUDY = UID("1.2.826.0.1.3680043.8.498.1")
+SERIES = UID("1.2.826.0.1.3680043.8.498.1.2")
+BRAIN = ModelReference("brain_structures", "1.0.0", "d" * 64)
+RESULT: dict[str, Any] = {
+    "measurements": [{"label": "Thalamus", "code": "42695009", "value": 14.2, "unit": "mL"}],
+    "artifacts": [{"kind": "SEG", "sop_instance_uid": "1.2.3.4", "series_instance_uid": "1.2.3"}],
+    "report": "DiagnosticReport/7",
+    "warnings": ["one slice was interpolated"],
+}
+
+
+@dataclass(frozen=True)
+class FakeAccount:
+    """Somebody with a role; the name is the role's."""
+
+    username: str
+    role: str
+
+
+@dataclass
+class FakeAccounts:
+    """Accounts named like their roles, with the password ``right``; ``failure`` is raised while one is set."""
+
+    inactive: set[str] = field(default_factory=set)
+    revoked: dict[str, datetime] = field(default_factory=dict)
+    failure: Exception | None = None
+
+    def authenticate(self, username: str, password: str) -> FakeAccount | None:
+        """Accept one password."""
+        return self.find(username) if password == "right" else None
+
+    def find(self, username: str) -> FakeAccount | None:
+        """Give an account that is active."""
+        self._fail_as_told()
+        return None if username in self.inactive else FakeAccount(username, username)
+
+    def revoke(self, jti: str, expires_at: datetime) -> None:
+        """Keep the token's id."""
+        self.revoked[jti] = expires_at
+
+    def is_revoked(self, jti: str) -> bool:
+        """Look it up."""
+        self._fail_as_told()
+        return jti in self.revoked
+
+    def _fail_as_told(self) -> None:
+        if self.failure is not None:
+            raise self.failure
+
+
+class FakeCatalogue:
+    """The built-in model, of which the given references are versions, and one broken package."""
+
+    def __init__(self, *references: ModelReference) -> None:
+        spec = FolderCatalogue([builtin_models_root()]).get("brain_structures")
+        self._models = {reference.model_id: replace(spec, reference=reference) for reference in references}
+        self.broken = [BrokenPackage(Path("packages") / "odd", "weights.sha256: field required")]
+
+    def active(self) -> Sequence[ModelSpec]:
+        """List the models."""
+        return tuple(self._models.values())
+
+    def get(self, model_id: str) -> ModelSpec:
+        """Give one model."""
+        try:
+            return self._models[model_id]
+        except KeyError:
+            raise ModelNotFound("no such model in the catalogue") from None
+
+
+@dataclass
+class ControlAPI:
+    """The application under test and everything behind it.
+
+    Parameters
+    ----------
+    engine, clock, accounts, queue
+        What the API is wired to.
+    unwanted
+        Series that no model wants.
+    probes
+        Readiness checks.
+    """
+
+    engine: Engine
+    folder: Path
+    clock: FixedClock = field(default_factory=FixedClock)
+    accounts: FakeAccounts = field(default_factory=FakeAccounts)
+    queue: RecordingQueue = field(default_factory=RecordingQueue)
+    catalogue: FakeCatalogue = field(default_factory=lambda: FakeCatalogue(BRAIN))
+    unwanted: set[UID] = field(default_factory=set)
+    probes: dict[str, Probe] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        uid_source = CountingUIDSource()
+        self.services = Services(
+            jobs=SQLJobStore(self.engine, self.clock, uid_source),
+            studies=SQLStudyIndex(self.engine, self.clock, self.folder),
+            queue=self.queue,
+            catalogue=self.catalogue,
+            accounts=self.accounts,
+            queries=ReadModel(Transactions(self.engine, self.clock)),
+            match=self._match,
+            probes=self.probes,
+            clock=self.clock,
+            uid_source=uid_source,
+            options=APIOptions("9.8.7", "NEURONOVA", KEY, 60, self.folder, 0),
+        )
+        self.app = create_app(self.services)
+        self.client: FlaskClient = self.app.test_client()
+
+    def _match(self, revision: SeriesRevision) -> Sequence[ModelSpec]:
+        if revision.series_instance_uid in self.unwanted:
+            raise NoMatchingModel(ReasonCode.MODALITY, "no model takes CT")
+        return self.catalogue.active()
+
+    def bearer(self, role: str) -> dict[str, str]:
+        """Give the header of somebody who is logged in."""
+        with self.app.app_context():
+            return {"Authorization": f"Bearer {tokens.issue(FakeAccount(role, role)).access_token}"}
+
+    def get(self, path: str, role: str = "viewer") -> TestResponse:
+        """Read as somebody."""
+        return self.client.get(path, headers=self.bearer(role))
+
+    def post(self, path: str, body: object = None, role: str = "technician") -> TestResponse:
+        """Write as somebody."""
+        return self.client.post(path, json=body, headers=self.bearer(role))
+
+    # --- rows -----------------------------------------------------------------------------------------------------
+
+    def has_study(self, study_uid: UID = STUDY, minutes: float = 0, **columns: Any) -> None:
+        """Put a study there, received some minutes after noon."""
+        at = to_column(NOON + timedelta(minutes=minutes))
+        row = {"study_instance_uid": study_uid, "first_received_at": at, "last_received_at": at}
+        self._insert(studies, row | columns)
+
+    def has_series(self, series_uid: UID = SERIES, study_uid: UID = STUDY, **columns: Any) -> None:
+        """Put a closed series there."""
+        at = to_column(NOON)
+        row = {
+            "series_instance_uid": series_uid,
+            "study_instance_uid": study_uid,
+            "receiving": False,
+            "instance_count": 3,
+            "evidence": "quiet_time",
+            "decision": "analysed",
+            "first_received_at": at,
+            "last_received_at": at,
+            "completed_at": at,
+        }
+        self._insert(series, row | columns)
+
+    def has_job(self, number: int, state: JobState = JobState.COMPLETED, **columns: Any) -> str:
+        """Put a job of the built-in model there, made some minutes after noon, and give its id."""
+        at = to_column(NOON + timedelta(minutes=number))
+        row = {
+            "job_id": f"{0xA000 + number:032x}",
+            "study_instance_uid": STUDY,
+            "series_instance_uid": SERIES,
+            "revision": 1,
+            "model_id": BRAIN.model_id,
+            "model_version": BRAIN.version,
+            "model_digest": BRAIN.digest,
+            "run": number,
+            "state": state.value,
+            "created_at": at,
+            "updated_at": at,
+        }
+        self._insert(jobs, row | columns)
+        return str(row["job_id"])
+
+    def has_stage(self, job_id: str, stage: str, seconds: float) -> None:
+        """Note the time of a stage."""
+        row = {"job_id": job_id, "stage": stage, "attempt": 1, "started_at": to_column(NOON), "seconds": seconds}
+        self._insert(job_stages, row)
+
+    def _insert(self, table: Any, row: Mapping[str, Any]) -> None:
+        with self.engine.begin() as connection:
+            connection.execute(table.insert().values(**row))
+
+
+@pytest.fixture
+def api(sqlite_engine: Engine, tmp_path: Path) -> ControlAPI:
+    """Give the API on an empty database."""
+    return ControlAPI(sqlite_engine, tmp_path)
+
+
+@pytest.fixture
+def api_with(sqlite_engine: Engine, tmp_path: Path) -> Callable[..., ControlAPI]:
+    """Give a maker of APIs with parts of the test's own."""
+    return lambda **parts: ControlAPI(sqlite_engine, tmp_path, **parts)

@@ -1,0 +1,254 @@
+"""Jobs: listed, shown, started, repeated and stopped."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from inference.domain.identifiers import UID
+from inference.domain.job import JobState, ModelReference
+from inference.errors import QueueUnavailable
+from inference.ports import Hint, QueueName
+from tests.support.control_api import BRAIN, RESULT, SERIES, STUDY, ControlAPI, FakeCatalogue
+from tests.support.fakes import NOON
+
+OTHER_SERIES = UID(f"{STUDY}.3")
+SPINE = ModelReference("spine", "2.0.0", "e" * 64)
+
+
+def _numbers(document: dict[str, Any]) -> list[int]:
+    return [int(job["job_id"], 16) - 0xA000 for job in document["items"]]
+
+
+def test_jobs_are_listed_newest_first(api: ControlAPI) -> None:
+    """A list shows what a person wants to see first."""
+    for number in (1, 3, 2):
+        api.has_job(number)
+
+    document = api.get("/api/jobs").json
+
+    assert (_numbers(document), document["next"]) == ([3, 2, 1], None)
+
+
+def test_pages_follow_each_other_without_repeats_while_jobs_arrive(api: ControlAPI) -> None:
+    """The cursor marks a row, not a number of rows, also among rows of the same time."""
+    for number in range(5):
+        api.has_job(number, created_at=NOON.replace(tzinfo=None))
+    first = api.get("/api/jobs?limit=2").json
+    api.has_job(9)
+    second = api.get(f"/api/jobs?limit=2&after={first['next']}").json
+    third = api.get(f"/api/jobs?limit=2&after={second['next']}").json
+
+    assert [_numbers(page) for page in (first, second, third)] == [[4, 3], [2, 1], [0]]
+    assert third["next"] is None
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("state=FAILED", [2]),
+        (f"study_uid={STUDY}", [2, 1]),
+        (f"series_uid={OTHER_SERIES}", [3]),
+        ("model=spine", [3]),
+        (f"state=FAILED&study_uid={STUDY}&model=spine", []),
+    ],
+)
+def test_lists_are_filtered(api: ControlAPI, query: str, expected: list[int]) -> None:
+    """Filters narrow each other."""
+    api.has_job(1)
+    api.has_job(2, JobState.FAILED)
+    api.has_job(3, study_instance_uid="1.9", series_instance_uid=OTHER_SERIES, model_id="spine")
+
+    assert _numbers(api.get(f"/api/jobs?{query}").json) == expected
+
+
+@pytest.mark.parametrize(
+    ("query", "pointer"),
+    [
+        ("state=DONE", "/state"),
+        ("study_uid=1.02", "/study_uid"),
+        ("limit=0", "/limit"),
+        ("limit=201", "/limit"),
+        ("after=%C3%A4", "/after"),
+        ("after=WzEsMl0", "/after"),
+        ("after=WyIyMDI2LTAxLTAyIiwieCJd", "/after"),
+        ("colour=red", "/colour"),
+    ],
+)
+def test_a_query_that_makes_no_sense_is_refused(api: ControlAPI, query: str, pointer: str) -> None:
+    """A misspelt filter that is ignored would show the wrong jobs."""
+    answer = api.get(f"/api/jobs?{query}")
+
+    assert answer.status_code == 422
+    assert [(fault["in"], fault["pointer"]) for fault in answer.json["errors"]] == [("query", pointer)]
+
+
+def test_a_job_is_shown_with_all_that_is_known(api: ControlAPI) -> None:
+    """Stages in order, findings, result objects, the report."""
+    job_id = api.has_job(1, result=RESULT, superseded_by="b" * 32)
+    api.has_stage(job_id, "volume", 0.5)
+    api.has_stage(job_id, "infer", 4.25)
+
+    document = api.get(f"/api/jobs/{job_id}").json
+
+    assert document["model"] == {"id": BRAIN.model_id, "version": BRAIN.version, "digest": BRAIN.digest}
+    assert (document["state"], document["error"], document["superseded_by"]) == ("COMPLETED", None, "b" * 32)
+    assert [(stage["stage"], stage["seconds"]) for stage in document["stages"]] == [("volume", 0.5), ("infer", 4.25)]
+    assert {name: document[name] for name in RESULT} == RESULT
+    assert document["created_at"] == "2026-01-02T12:01:00+00:00"
+
+
+def test_a_job_without_model_and_result_says_why(api: ControlAPI) -> None:
+    """A rejected series has a job that names the reason; lists in it are empty, not absent."""
+    job_id = api.has_job(
+        1, JobState.REJECTED, model_id="", error_code="selection.no_model", error_message="no model takes CT"
+    )
+
+    document = api.get(f"/api/jobs/{job_id}").json
+
+    assert document["model"] is None
+    assert document["error"] == {"code": "selection.no_model", "message": "no model takes CT"}
+    assert [document[name] for name in ("stages", "measurements", "artifacts", "warnings")] == [[], [], [], []]
+    assert document["report"] is None
+
+
+@pytest.mark.parametrize("job_id", ["f" * 32, "xyz", "F" * 32, "..%2f"])
+def test_a_job_that_is_not_there_is_404(api: ControlAPI, job_id: str) -> None:
+    """Also what is not a job id at all is simply not there."""
+    assert api.get(f"/api/jobs/{job_id}").status_code == 404
+
+
+# --- starting -----------------------------------------------------------------------------------------------------
+
+
+def test_a_series_is_analysed_again_by_the_model_that_is_named(api: ControlAPI) -> None:
+    """The run counts up from the highest, the answer says where to look, and a worker is told at once."""
+    api.has_study()
+    api.has_series()
+    api.has_job(0)
+    api.has_job(4)
+
+    answer = api.post("/api/jobs", {"series_uid": SERIES, "model_id": BRAIN.model_id})
+
+    [job] = answer.json["jobs"]
+    assert answer.status_code == 202
+    assert (job["run"], job["revision"], job["series_uid"]) == (5, 1, SERIES)
+    assert answer.headers["Location"] == f"/api/jobs/{job['job_id']}"
+    assert api.get(answer.headers["Location"]).json["state"] in {"RECEIVED", "QUEUED"}
+    assert api.queue.hints == [Hint(QueueName.INFERENCE, job["job_id"])]
+
+
+def test_the_first_run_on_request_is_number_one(api: ControlAPI) -> None:
+    """Number 0 is kept for the run that arrival makes, so that arrival can never be told that its job exists."""
+    api.has_study()
+    api.has_series()
+
+    assert api.post("/api/jobs", {"series_uid": SERIES}).json["jobs"][0]["run"] == 1
+
+
+def test_a_new_revision_and_a_new_digest_count_from_one(api: ControlAPI) -> None:
+    """A run number belongs to one input and one set of weights."""
+    api.has_study()
+    api.has_series(revision=2)
+    api.has_job(7, revision=1)
+    api.has_job(8, revision=2, model_digest="0" * 64)
+
+    [job] = api.post("/api/jobs", {"series_uid": SERIES}).json["jobs"]
+
+    assert (job["revision"], job["run"]) == (2, 1)
+
+
+def test_a_study_is_analysed_by_every_model_that_wants_a_series_of_it(api_with: Any) -> None:
+    """Series that no model wants and series that still arrive are left out; the answer points to the study."""
+    api = api_with(catalogue=FakeCatalogue(BRAIN, SPINE), unwanted={OTHER_SERIES})
+    api.has_study()
+    api.has_series()
+    api.has_series(OTHER_SERIES)
+    api.has_series(UID(f"{STUDY}.4"), receiving=True, evidence=None)
+
+    answer = api.post("/api/jobs", {"study_uid": STUDY})
+
+    made = {(job["series_uid"], job["model"]["id"]) for job in answer.json["jobs"]}
+    assert made == {(SERIES, "brain_structures"), (SERIES, "spine")}
+    assert answer.headers["Location"] == f"/api/jobs?study_uid={STUDY}"
+    assert len(api.queue.hints) == 2
+
+
+def test_a_named_model_runs_even_where_its_rule_does_not_select(api: ControlAPI) -> None:
+    """The person decides; the worker still checks geometry and plausibility."""
+    api.unwanted.add(SERIES)
+    api.has_study()
+    api.has_series(decision="rejected")
+
+    assert api.post("/api/jobs", {"series_uid": SERIES, "model_id": BRAIN.model_id}).status_code == 202
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        ({"study_uid": "1.5"}, 404, "study.not_found"),
+        ({"series_uid": "1.5"}, 404, "study.not_found"),
+        ({"series_uid": SERIES, "model_id": "absent"}, 404, "model.not_found"),
+        ({"series_uid": OTHER_SERIES}, 409, "series.incomplete"),
+        ({"series_uid": f"{STUDY}.4"}, 422, "selection.modality"),
+        ({}, 422, "request.invalid"),
+        ({"study_uid": STUDY, "series_uid": SERIES}, 422, "request.invalid"),
+        ({"study_uid": "not a uid"}, 422, "request.invalid"),
+        ({"study_uid": STUDY, "priority": 1}, 422, "request.invalid"),
+    ],
+)
+def test_an_order_that_cannot_be_met_says_why(api: ControlAPI, body: dict[str, str], status: int, code: str) -> None:
+    """Nothing is made of an order that is refused."""
+    api.has_study()
+    api.has_series()
+    api.has_series(OTHER_SERIES, receiving=True, evidence=None, decision=None)
+    api.has_series(UID(f"{STUDY}.4"))
+    api.unwanted.add(UID(f"{STUDY}.4"))
+
+    answer = api.post("/api/jobs", body)
+
+    assert (answer.status_code, answer.json["code"]) == (status, code)
+    assert api.get("/api/jobs").json["items"] == []
+    assert api.queue.hints == []
+
+
+def test_a_queue_that_is_away_does_not_stop_an_order(api: ControlAPI) -> None:
+    """The job is in the database; the dispatcher finds it there."""
+    api.has_study()
+    api.has_series()
+    api.queue.failure = QueueUnavailable("the queue takes no message")
+
+    assert api.post("/api/jobs", {"series_uid": SERIES}).status_code == 202
+
+
+# --- repeating and stopping ---------------------------------------------------------------------------------------
+
+
+def test_a_failed_job_gets_another_go(api: ControlAPI) -> None:
+    """It is queued again, and a worker is told at once."""
+    job_id = api.has_job(1, JobState.FAILED, attempt=3, error_code="inference.out_of_memory")
+
+    answer = api.post(f"/api/jobs/{job_id}/retry")
+
+    assert (answer.status_code, answer.json["state"], answer.json["attempt"]) == (202, "QUEUED", 0)
+    assert api.queue.hints == [Hint(QueueName.INFERENCE, job_id)]
+
+
+def test_a_waiting_job_is_cancelled(api: ControlAPI) -> None:
+    """Its state says so at once."""
+    job_id = api.has_job(1, JobState.QUEUED)
+
+    answer = api.post(f"/api/jobs/{job_id}/cancel")
+
+    assert (answer.status_code, answer.json["state"]) == (202, "CANCELLED")
+
+
+@pytest.mark.parametrize("action", ["retry", "cancel"])
+def test_what_is_complete_cannot_be_repeated_or_stopped(api: ControlAPI, action: str) -> None:
+    """The table of transitions decides; another run is a new job."""
+    job_id = api.has_job(1, JobState.COMPLETED)
+
+    answer = api.post(f"/api/jobs/{job_id}/{action}")
+
+    assert (answer.status_code, answer.json["code"]) == (409, "job.illegal_transition")

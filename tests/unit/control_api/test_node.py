@@ -1,0 +1,100 @@
+"""Health, status and models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from control_api.readiness import check, disk_probe
+from inference.domain.identifiers import UID
+from inference.domain.job import JobState
+from inference.errors import StoreUnavailable
+from inference.ports import Hint, QueueName
+from tests.support.control_api import BRAIN, STUDY, ControlAPI
+
+
+def _works() -> None:
+    pass
+
+
+def _store_away() -> None:
+    raise StoreUnavailable("the database cannot be reached")
+
+
+def _odd() -> None:
+    raise ZeroDivisionError("secret")
+
+
+def test_liveness_asks_nothing(api: ControlAPI) -> None:
+    """A process whose database is away is alive: restarting it would not help."""
+    api.probes["database"] = _store_away
+
+    assert api.client.get("/api/health/live").json == {"status": "alive"}
+
+
+def test_readiness_names_every_part(api: ControlAPI) -> None:
+    """An operator sees at once which part is away; one does not hide the others."""
+    api.probes.update(database=_store_away, queue=_works, disk=_odd)
+
+    answer = api.client.get("/api/health/ready")
+
+    assert answer.status_code == 503
+    assert answer.json == {
+        "status": "not ready",
+        "parts": [
+            {"name": "database", "ready": False, "detail": "the database cannot be reached"},
+            {"name": "queue", "ready": True, "detail": None},
+            {"name": "disk", "ready": False, "detail": "does not answer as it should"},
+        ],
+    }
+
+
+def test_a_node_whose_parts_work_is_ready(api: ControlAPI) -> None:
+    """Then, and only then, 200."""
+    api.probes["queue"] = _works
+
+    answer = api.client.get("/api/health/ready")
+
+    assert (answer.status_code, answer.json["status"]) == (200, "ready")
+
+
+@pytest.mark.parametrize(("reserve_bytes", "ready"), [(0, True), (1 << 62, False)])
+def test_the_disk_must_have_its_reserve(tmp_path: Path, reserve_bytes: int, ready: bool) -> None:
+    """A full disk is known before the first instance is refused."""
+    [part] = check({"disk": disk_probe(tmp_path, reserve_bytes)})
+
+    assert part.ready is ready
+
+
+def test_status_shows_the_node_at_a_glance(api: ControlAPI) -> None:
+    """Jobs by state, what arrives, queues, models, disk."""
+    api.has_study()
+    api.has_series(receiving=True)
+    api.has_series(UID(f"{STUDY}.5"))
+    api.has_job(1)
+    api.has_job(2)
+    api.has_job(3, JobState.FAILED)
+    api.queue.enqueue(Hint(QueueName.DELIVERY, "0" * 32))  # type: ignore[arg-type]
+
+    document = api.get("/api/node/status").json
+
+    assert (document["version"], document["ae_title"]) == ("9.8.7", "NEURONOVA")
+    assert document["jobs"] == {state.value: 0 for state in JobState} | {"COMPLETED": 2, "FAILED": 1}
+    assert (document["receiving_series"], document["queues"]) == (1, {"inference": 0, "delivery": 1})
+    assert document["models"] == [{"id": BRAIN.model_id, "version": BRAIN.version, "digest": BRAIN.digest}]
+    assert 0 < document["disk"]["free_bytes"] < document["disk"]["total_bytes"]
+
+
+def test_models_show_their_card_and_what_is_broken(api: ControlAPI) -> None:
+    """A reader learns what a model is for, what it finds, and why a package is missing; never where files lie."""
+    document = api.get("/api/models").json
+
+    [card] = document["active"]
+    assert {card[name] for name in ("id", "version", "digest")} == {BRAIN.model_id, BRAIN.version, BRAIN.digest}
+    assert all(card[name] for name in ("title", "intended_use", "licence", "manufacturer"))
+    assert card["inputs"]["modality"] == "MR"
+    assert {label["type"]["scheme"] for label in card["labels"]} == {"SCT"}
+    assert all(label["min_volume_ml"] < label["max_volume_ml"] for label in card["labels"])
+    assert document["broken"] == [{"package": "odd", "reason": "weights.sha256: field required"}]
+    assert "onnx" not in str(document)
