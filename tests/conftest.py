@@ -7,6 +7,8 @@ from typing import Final
 
 import pytest
 
+pytest.register_assert_rewrite("tests.support")
+
 _SUPPORT: Final = Path(__file__).parent / "support"
 
 ABSENT_DATA: Final = "shared data absent"
