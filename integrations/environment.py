@@ -111,3 +111,16 @@ def _unknown(env: Mapping[str, str], fields: Sequence[str]) -> list[str]:
             near = get_close_matches(name, known, n=1)
             faults.append(f"{name} is not a setting" + (f"; did you mean {near[0]}?" if near else ""))
     return faults
+
+
+def is_ours(name: str) -> bool:
+    """Tell whether a variable is one of our settings, by our name or the guide's.
+
+    Parameters
+    ----------
+    name
+        Name of an environment variable.
+    """
+    if name.startswith(PREFIX):
+        return name not in FOREIGN_NAMES
+    return name.removesuffix(FILE_SUFFIX) in GUIDE_NAMES

@@ -22,7 +22,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from inference.domain.identifiers import AETitle
 from inference.errors import ConfigurationError
-from integrations.environment import read_variables, variable_name
+from integrations.environment import is_ours, read_variables, variable_name
 from integrations.kept_secrets import keep_secret
 
 SHORTEST_SECRET_BYTES: Final = 32
@@ -323,3 +323,18 @@ def _fault(entry: Mapping[str, Any]) -> str:
     if entry["type"] == "missing":
         return f"{name} (or {name}_FILE) is required where the database is a server"
     return f"{name}: {str(entry['msg']).removeprefix('Value error, ')}"
+
+
+def child_environment(values: Mapping[str, str], env: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Give the environment for a node of its own in a child process: inherited, but for every setting of ours.
+
+    Parameters
+    ----------
+    values
+        The child's settings by variable name, e.g. ``NODE_DATA_DIR``.
+    env
+        The environment to inherit; the process's own by default.
+    """
+    environment = os.environ if env is None else env  # noqa: TID251 - the one place that reads the environment
+    ours = {name for name in environment if is_ours(name)}
+    return {**{name: value for name, value in environment.items() if name not in ours}, **values}

@@ -1,0 +1,196 @@
+"""The composition roots of the DICOM door: settings in, wired processes out; nothing is wired anywhere else."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+
+import httpx
+
+from dicom_node.assembler import Assembler, AssemblerOptions
+from dicom_node.housekeeping import Dispatcher
+from dicom_node.infer import OfflineNode
+from dicom_node.intake import Intake
+from dicom_node.processes import ReceiverProcess, WorkerProcess
+from dicom_node.receiver import Receiver, ReceiverOptions
+from dicom_node.spool import FolderSpool
+from dicom_node.supervisor import ChildCommand, Supervisor
+from dicom_node.worker import Worker, WorkOptions, WorkPlaces
+from inference.engine import EngineOptions, OnnxModelRunner
+from inference.ports import ArtifactSink, QueueName, ReportSink
+from integrations.fhir.client import HAPIReportSink
+from integrations.fhir.folder import FolderReportSink
+from integrations.logs import configure_logs
+from integrations.notify.log_notifier import LogNotifier
+from integrations.orthanc.find_scu import FindSCUCounter
+from integrations.orthanc.folder import FolderArchive
+from integrations.orthanc.peer import Peer
+from integrations.orthanc.rest import OrthancREST, RESTReadBack
+from integrations.orthanc.store_scu import StoreSCUSink
+from integrations.persistence.engine import make_engine
+from integrations.persistence.job_store import SQLJobStore
+from integrations.persistence.migrations import upgrade
+from integrations.persistence.study_index import SQLStudyIndex
+from integrations.persistence.users import SQLUserStore
+from integrations.result_folder import FolderResultStore
+from integrations.settings import Settings, load_settings
+from integrations.system import RandomUIDSource, SystemClock
+from integrations.taskqueue import make_job_queue
+from models.catalogue import FolderCatalogue, builtin_models_root
+from models.weights import verify
+
+CHILDREN = (
+    ChildCommand("receiver", ("receive",)),
+    ChildCommand("inference", ("work", "--queue", QueueName.INFERENCE.value)),
+    ChildCommand("delivery", ("work", "--queue", QueueName.DELIVERY.value, "--threads", "2")),
+    ChildCommand("api", ("api",)),
+)
+"""The processes of ``dicom-node up``."""
+
+HTTP_TIMEOUT_SECONDS = 60.0
+
+
+def load(environment: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings and set up logging.
+
+    Raises
+    ------
+    ConfigurationError
+        With every fault at once.
+    """
+    settings = load_settings(environment)
+    configure_logs(settings)
+    return settings
+
+
+def prepare(environment: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings and bring the database's schema up to date.
+
+    Raises
+    ------
+    ConfigurationError
+        If a setting is at fault or the database cannot be brought up to date.
+    """
+    settings = load(environment)
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    upgrade(make_engine(settings))
+    return settings
+
+
+def supervisor() -> Supervisor:
+    """Give the parent of a whole node's processes."""
+    return Supervisor(CHILDREN, SystemClock())
+
+
+def build_catalogue(settings: Settings) -> FolderCatalogue:
+    """Give the built-in models and those of the settings' folders."""
+    return FolderCatalogue([builtin_models_root(), *settings.models_dirs])
+
+
+def build_runner(settings: Settings) -> OnnxModelRunner:
+    """Give the engine on the provider that the settings name."""
+    return OnnxModelRunner(
+        EngineOptions(
+            provider=settings.execution_provider, intra_op_threads=settings.intra_op_threads, verify=verify
+        )
+    )
+
+
+def build_users(settings: Settings) -> SQLUserStore:
+    """Give the store of the API's users."""
+    return SQLUserStore(make_engine(settings), SystemClock())
+
+
+def build_offline(settings: Settings) -> OfflineNode:
+    """Give what ``dicom-node infer`` needs: no database, no network."""
+    return OfflineNode(build_catalogue(settings), build_runner(settings), SystemClock())
+
+
+def build_receiver(settings: Settings) -> ReceiverProcess:
+    """Wire the receiver process: SCP, spool, index, and the assembler that closes series."""
+    clock, uid_source = SystemClock(), RandomUIDSource()
+    index = SQLStudyIndex(make_engine(settings), clock, settings.spool_dir, uid_source)
+    spool = FolderSpool(settings.spool_dir, settings.spool_reserve_mb * 2**20)
+    receiver = Receiver(_receiver_options(settings), spool, index)
+    peer = _archive_peer(settings)
+    assembler = Assembler(
+        index,
+        Intake(index, build_catalogue(settings)),
+        FindSCUCounter(peer) if peer else None,
+        receiver,
+        clock,
+        AssemblerOptions(quiet_time_s=settings.quiet_time_s, settle_time_s=settings.settle_time_s),
+    )
+    return ReceiverProcess(receiver, assembler)
+
+
+def build_worker(settings: Settings, queue: QueueName, threads: int) -> WorkerProcess:
+    """Wire a worker process: consumer of one queue, and the dispatcher that feeds both."""
+    clock, uid_source = SystemClock(), RandomUIDSource()
+    engine = make_engine(settings)
+    jobs = SQLJobStore(engine, clock, uid_source)
+    places = WorkPlaces(
+        jobs=jobs,
+        index=SQLStudyIndex(engine, clock, settings.spool_dir, uid_source),
+        catalogue=build_catalogue(settings),
+        runner=build_runner(settings),
+        results=FolderResultStore(settings.results_dir),
+        archive=_archive(settings),
+        reports=_report_sink(settings),
+        notifier=LogNotifier(),
+        clock=clock,
+    )
+    worker = Worker(places, _work_options(settings, uid_source))
+    job_queue = make_job_queue(settings, worker.run)
+    return WorkerProcess(
+        job_queue.consumer(queue, threads), Dispatcher(jobs, job_queue), settings.reap_interval_s
+    )
+
+
+def _receiver_options(settings: Settings) -> ReceiverOptions:
+    return ReceiverOptions(
+        ae_title=settings.ae_title,
+        host=settings.dicom_host,
+        port=settings.dicom_port,
+        called_ae_titles=frozenset(settings.accepted_ae_titles),
+        calling_ae_titles=frozenset(settings.calling_ae_titles),
+        maximum_associations=settings.max_associations,
+        acse_timeout_s=settings.acse_timeout_s,
+        dimse_timeout_s=settings.dimse_timeout_s,
+        network_timeout_s=settings.network_timeout_s,
+    )
+
+
+def _work_options(settings: Settings, uid_source: RandomUIDSource) -> WorkOptions:
+    return WorkOptions(
+        owner=f"{socket.gethostname()}:{os.getpid()}:{uid_source.token()[:8]}",
+        lease_seconds=settings.lease_seconds,
+        max_attempts=settings.max_attempts,
+        retry_base_seconds=settings.retry_base_s,
+        delivery_deadline_hours=settings.delivery_deadline_hours,
+    )
+
+
+def _archive_peer(settings: Settings) -> Peer | None:
+    if settings.archive is None:
+        return None
+    return Peer(settings.archive.ae_title, settings.archive.host, settings.archive.port, settings.ae_title)
+
+
+def _archive(settings: Settings) -> ArtifactSink:
+    peer = _archive_peer(settings)
+    if peer is None:
+        return FolderArchive(settings.archive_dir)
+    if settings.archive_rest_url is None:
+        return StoreSCUSink(peer)
+    password = settings.archive_rest_password.get_secret_value()
+    auth = (settings.archive_rest_user, password) if settings.archive_rest_user else None
+    client = httpx.Client(auth=auth, timeout=HTTP_TIMEOUT_SECONDS)
+    return StoreSCUSink(peer, RESTReadBack(OrthancREST(settings.archive_rest_url, client)))
+
+
+def _report_sink(settings: Settings) -> ReportSink:
+    if settings.report_url is None:
+        return FolderReportSink(settings.reports_dir)
+    return HAPIReportSink(settings.report_url, httpx.Client(timeout=HTTP_TIMEOUT_SECONDS), SystemClock())

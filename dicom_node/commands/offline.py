@@ -1,0 +1,42 @@
+"""Commands that need no running node: analyse a folder, show what the node does."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("study_dir", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), required=True, help="Where results go.")
+@click.option("--json", "as_json", is_flag=True, help="Print the JSON document instead of a table.")
+def infer(study_dir: Path, out: Path, as_json: bool) -> None:
+    """Analyse a folder of DICOM offline: SEG, SR and FHIR bundle per series, and a decision for each."""
+    from dicom_node.bootstrap import build_offline, load
+    from dicom_node.infer import infer_folder
+
+    document, notes = infer_folder(study_dir, out, build_offline(load()))
+    for note in notes:
+        click.echo(f"skipped {note}", err=True)
+    if as_json:
+        json.dump(document, sys.stdout, ensure_ascii=False, indent=2)
+        click.echo()
+        return
+    from dicom_node.tables import series_table
+
+    series_table(document)
+
+
+@click.command()
+@click.option("--study", type=click.Path(exists=True, file_okay=False, path_type=Path), envvar="STUDY",
+              help="Send this folder instead of the built-in phantom.")  # fmt: skip
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("demo-output"),
+              show_default=True, help="Where the demonstration keeps its node and results.")  # fmt: skip
+def demo(study: Path | None, out: Path) -> None:
+    """Start an embedded node, send a study over C-STORE, and show what comes back."""
+    from dicom_node.demo.run import run_demo
+
+    run_demo(study, out, keep_serving=sys.stdout.isatty())

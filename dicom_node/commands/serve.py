@@ -1,0 +1,76 @@
+"""Commands that serve: all of the node, or one of its processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from threading import Event
+
+import click
+
+from inference.ports import QueueName
+
+
+def stop_on_signals() -> Event:
+    """Give an event that SIGTERM and SIGINT set; to be called in the main thread."""
+    stop = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+@click.command()
+def up() -> None:
+    """Run the whole node: receiver, workers and API (the embedded default needs no server)."""
+    from dicom_node.bootstrap import prepare, supervisor
+
+    settings = prepare()
+    click.echo(f"DICOM  {settings.ae_title}@{settings.dicom_host}:{settings.dicom_port}")
+    click.echo(f"HTTP   http://{settings.api_host}:{settings.api_port}/  (API docs: /api/docs/)")
+    supervisor().run(stop_on_signals())
+
+
+@click.command()
+def receive() -> None:
+    """Run the receiver: C-STORE SCP, spool and assembler."""
+    from dicom_node.bootstrap import build_receiver, prepare
+
+    build_receiver(prepare()).run(stop_on_signals())
+
+
+@click.command()
+@click.option(
+    "--queue", type=click.Choice([q.value for q in QueueName]), required=True, help="Which queue to work on."
+)
+@click.option("--threads", default=1, show_default=True, help="Jobs at once; inference should keep to one per GPU.")
+def work(queue: str, threads: int) -> None:
+    """Run a worker: inference (models stay warm) or delivery (archive and report)."""
+    from dicom_node.bootstrap import build_worker, prepare
+
+    build_worker(prepare(), QueueName(queue), threads).run(stop_on_signals())
+
+
+@click.command()
+@click.option("--workers", default=1, show_default=True, help="gunicorn worker processes.")
+def api(workers: int) -> None:
+    """Run the control API under gunicorn."""
+    from dicom_node.bootstrap import prepare
+
+    settings = prepare()
+    arguments = [
+        sys.executable, "-m", "gunicorn", "control_api.wsgi:create()",
+        "--bind", f"{settings.api_host}:{settings.api_port}", "--workers", str(workers),
+        "--worker-class", "gthread", "--threads", "8", "--timeout", "120", "--graceful-timeout", "20",
+        "--no-control-socket",
+    ]  # fmt: skip
+    os.execv(sys.executable, arguments)  # noqa: S606 - gunicorn takes this process over
+
+
+@click.command()
+def migrate() -> None:
+    """Bring the database's schema up to date."""
+    from dicom_node.bootstrap import prepare
+
+    prepare()
+    click.echo("schema is up to date")

@@ -1,0 +1,75 @@
+"""Commands about the people who may use the API."""
+
+from __future__ import annotations
+
+import click
+
+PASSWORD = click.option(
+    "--password-stdin", is_flag=True, help="Read the password from standard input instead of asking for it."
+)
+
+
+def _password(from_stdin: bool) -> str:
+    if from_stdin:
+        return click.get_text_stream("stdin").readline().rstrip("\n")
+    answer: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    return answer
+
+
+@click.group()
+def users() -> None:
+    """Manage the users of the API."""
+
+
+@users.command("create")
+@click.argument("username")
+@click.option("--role", required=True, help="admin, radiologist, doctor, nurse, technician or service.")
+@PASSWORD
+def create(username: str, role: str, password_stdin: bool) -> None:
+    """Create a user."""
+    _create(username, role, _password(password_stdin))
+
+
+@users.command("create-admin")
+@click.argument("username")
+@PASSWORD
+def create_admin(username: str, password_stdin: bool) -> None:
+    """Create the first administrator."""
+    _create(username, "admin", _password(password_stdin))
+
+
+@users.command("set-password")
+@click.argument("username")
+@PASSWORD
+def set_password(username: str, password_stdin: bool) -> None:
+    """Give a user a new password and lift a lock-out."""
+    from dicom_node.bootstrap import build_users, prepare
+
+    build_users(prepare()).set_password(username, _password(password_stdin))
+    click.echo(f"password of {username} is set")
+
+
+@users.command("deactivate")
+@click.argument("username")
+def deactivate(username: str) -> None:
+    """Keep a user out from now on."""
+    from dicom_node.bootstrap import build_users, prepare
+
+    build_users(prepare()).deactivate(username)
+    click.echo(f"{username} is deactivated")
+
+
+@users.command("list")
+def list_users() -> None:
+    """List users with role and state."""
+    from dicom_node.bootstrap import build_users, prepare
+
+    for user in build_users(prepare()).list():
+        click.echo(f"{user.username}\t{user.role}\t{'active' if user.active else 'deactivated'}")
+
+
+def _create(username: str, role: str, password: str) -> None:
+    from dicom_node.bootstrap import build_users, prepare
+
+    build_users(prepare()).create(username, password, role)
+    click.echo(f"{username} may log in as {role}")

@@ -1,0 +1,127 @@
+"""``dicom-node doctor``: everything the node needs, checked once, in words."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import httpx
+from pynetdicom import AE
+from sqlalchemy import text
+
+from inference.errors import NodeError, PeerUnavailable
+from inference.ports import QueueName
+from integrations.persistence.engine import make_engine
+from integrations.settings import ArchivePeer, Settings
+
+VERIFICATION = "1.2.840.10008.1.1"
+"""Verification SOP Class (PS3.4 annex A)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was checked.
+
+    Parameters
+    ----------
+    name
+        What.
+    good
+        Whether the node can work with it.
+    detail
+        What was found.
+    """
+
+    name: str
+    good: bool
+    detail: str
+
+
+def examine(settings: Settings) -> list[Finding]:
+    """Check every part; a part that fails does not stop the others.
+
+    Parameters
+    ----------
+    settings
+        The node's settings, already valid.
+    """
+    return [_check(name, check) for name, check in _checks(settings)]
+
+
+def _checks(settings: Settings) -> Iterator[tuple[str, Callable[[], str]]]:
+    yield "database", lambda: _database(settings)
+    yield "queue", lambda: _queue(settings)
+    yield "models", lambda: _models(settings)
+    yield "disk", lambda: _disk(settings)
+    if settings.archive is not None:
+        peer = settings.archive
+        yield "archive", lambda: _echo(settings, peer)
+    if settings.report_url is not None:
+        url = settings.report_url
+        yield "report server", lambda: _fhir(url)
+
+
+def _check(name: str, check: Callable[[], str]) -> Finding:
+    try:
+        return Finding(name, True, check())
+    except NodeError as error:
+        return Finding(name, False, f"{error.code}: {error.message}")
+    except Exception as error:  # noqa: BLE001 - the doctor reports whatever is wrong
+        return Finding(name, False, type(error).__name__)
+
+
+def _database(settings: Settings) -> str:
+    engine = make_engine(settings)
+    with engine.connect() as connection:
+        connection.execute(text("SELECT 1"))
+    return f"{engine.dialect.name} answers"
+
+
+def _queue(settings: Settings) -> str:
+    from integrations.taskqueue import make_job_queue
+
+    queue = make_job_queue(settings, None)
+    return ", ".join(f"{name.value}: {queue.depth(name)} waiting" for name in QueueName)
+
+
+def _models(settings: Settings) -> str:
+    from dicom_node.bootstrap import build_catalogue, build_runner
+
+    runner, titles = build_runner(settings), []
+    for spec in build_catalogue(settings).active():
+        runner.warm(spec)
+        titles.append(f"{spec.reference.model_id} {spec.reference.version}")
+    return ", ".join(titles) or "none installed"
+
+
+def _disk(settings: Settings) -> str:
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    free_mb = shutil.disk_usage(settings.data_dir).free // 2**20
+    if free_mb < settings.spool_reserve_mb:
+        raise PeerUnavailable(f"{free_mb} MiB free, {settings.spool_reserve_mb} MiB are to be kept free")
+    return f"{free_mb} MiB free"
+
+
+def _echo(settings: Settings, peer: ArchivePeer) -> str:
+    ae = AE(settings.ae_title)
+    ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = 10
+    ae.connection_timeout = 10
+    ae.add_requested_context(VERIFICATION)
+    association = ae.associate(peer.host, peer.port, ae_title=peer.ae_title)
+    if not association.is_established:
+        raise PeerUnavailable(
+            f"{peer.ae_title} at {peer.host}:{peer.port} takes no association from {settings.ae_title}"
+        )
+    status = association.send_c_echo()
+    association.release()
+    if status.get("Status") != 0x0000:
+        raise PeerUnavailable(f"{peer.ae_title} did not answer C-ECHO with success")
+    return f"{peer.ae_title} answers C-ECHO"
+
+
+def _fhir(url: str) -> str:
+    answer = httpx.get(f"{url}/Patient", params={"_summary": "count"}, timeout=10)
+    if answer.status_code != httpx.codes.OK:
+        raise PeerUnavailable(f"HTTP {answer.status_code}")
+    return "answers a search"

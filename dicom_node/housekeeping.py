@@ -1,0 +1,63 @@
+"""The dispatcher and reaper: everything the database says is due gets a hint in the queue.
+
+The queue may lose any message (ADR 0002), so this loop is what makes it harmless: it sends what the outbox holds,
+what waits for another attempt, and what a dead worker left behind.
+"""
+
+from __future__ import annotations
+
+from threading import Event
+
+import structlog
+
+from inference.errors import NodeError
+from inference.ports import JobQueue, JobStore
+
+LOG = structlog.get_logger(__name__)
+
+
+class Dispatcher:
+    """Moves due jobs from the database to the queue.
+
+    Several may run at once: hints may be sent twice, claims are compare-and-set.
+
+    Parameters
+    ----------
+    jobs
+        The truth.
+    queue
+        Where hints go.
+    batch
+        Most hints of one pass.
+    """
+
+    def __init__(self, jobs: JobStore, queue: JobQueue, batch: int = 100) -> None:
+        self._jobs = jobs
+        self._queue = queue
+        self._batch = batch
+
+    def tick(self) -> int:
+        """Make one pass.
+
+        Returns
+        -------
+        int
+            How many hints were sent.
+        """
+        sent = 0
+        for hint in self._jobs.due(self._batch):
+            self._queue.enqueue(hint)
+            self._jobs.dispatched(hint)
+            sent += 1
+        return sent
+
+    def run(self, stop: Event, interval_seconds: float) -> None:
+        """Make passes until told to stop; a database or queue that is away is tried again at the next pass."""
+        while not stop.is_set():
+            try:
+                self.tick()
+            except NodeError as error:
+                LOG.warning("dispatch.postponed", code=error.code)
+            except Exception as error:  # noqa: BLE001 - this loop is the worker's border: it must outlive anything
+                LOG.warning("dispatch.failed", error=type(error).__name__)
+            stop.wait(interval_seconds)

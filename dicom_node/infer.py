@@ -1,0 +1,150 @@
+"""``dicom-node infer``: a folder of DICOM in, result objects and one JSON document out; no network, no database.
+
+The JSON document is a stable contract (docs/infer.md); it carries measurements and identifiers of the caller's own
+files and is printed for the caller only.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from integrations.fhir.mapping import report_bundle
+
+from dicom_node.folder_scan import scan
+from inference.domain.artifact import DicomArtifact
+from inference.domain.job import StageTime
+from inference.domain.model_spec import ModelSpec
+from inference.domain.result import Measurement, Report
+from inference.domain.series_header import SeriesHeader
+from inference.domain.study import SeriesRevision
+from inference.errors import NodeError
+from inference.pipeline import Surroundings, analyse
+from inference.ports import Clock, ModelCatalogue, ModelRunner
+from inference.reading import describe, read_headers
+from inference.selection import select
+
+
+@dataclass(frozen=True, slots=True)
+class OfflineNode:
+    """What an offline run needs.
+
+    Parameters
+    ----------
+    catalogue
+        The models.
+    runner
+        Runs them.
+    clock
+        Time.
+    """
+
+    catalogue: ModelCatalogue
+    runner: ModelRunner
+    clock: Clock
+
+
+def infer_folder(folder: Path, out: Path, node: OfflineNode) -> tuple[dict[str, Any], Sequence[str]]:
+    """Analyse every series of a folder with every model that wants it.
+
+    Parameters
+    ----------
+    folder
+        DICOM files, searched recursively; only read.
+    out
+        Where SEG, SR and FHIR bundles go, one folder per series and model.
+    node
+        Models, runner and clock.
+
+    Returns
+    -------
+    document : dict
+        ``{"series": [...]}``: one entry per series and matching model, or one with the reason of its rejection.
+    notes : list of str
+        Files that were skipped and why, for a person.
+    """
+    found = scan(folder)
+    out.mkdir(parents=True, exist_ok=True)
+    entries = [entry for series in found.series for entry in _decide(series, out, node)]
+    return {"series": entries}, [f"{skipped.path.name}: {skipped.reason}" for skipped in found.skipped]
+
+
+def _decide(series: SeriesRevision, out: Path, node: OfflineNode) -> list[dict[str, Any]]:
+    try:
+        header = describe(read_headers(series.instances))
+    except NodeError as error:
+        return [_entry(series, None, _rejected(error))]
+    selection = select(header, node.catalogue.active())
+    if selection.refusal is not None:
+        return [_entry(series, header, _rejected(selection.refusal))]
+    return [_entry(series, header, _run(series, spec, out, node)) for spec in selection.matches]
+
+
+def _run(series: SeriesRevision, spec: ModelSpec, out: Path, node: OfflineNode) -> dict[str, Any]:
+    times: list[StageTime] = []
+    model = {"id": spec.reference.model_id, "version": spec.reference.version, "digest": spec.reference.digest}
+    try:
+        analysis = analyse(series, spec, Surroundings(node.runner, node.clock, times.append))
+    except NodeError as error:
+        return _rejected(error) | {"model": model, "timings_s": _timings(times)}
+    folder = out / f"{series.series_instance_uid}_{spec.reference.model_id}"
+    return {
+        "decision": "analysed",
+        "reason": None,
+        "model": model,
+        "measurements": [_measurement(m) for m in analysis.report.measurements],
+        "artifacts": _write(folder, analysis.artifacts, analysis.report),
+        "timings_s": _timings(times),
+    }
+
+
+def _write(folder: Path, artifacts: Sequence[DicomArtifact], report: Report) -> list[dict[str, Any]]:
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for artifact in artifacts:
+        path = folder / f"{artifact.kind.value.lower()}.dcm"
+        path.write_bytes(artifact.content)
+        written.append(
+            {"kind": artifact.kind.value, "path": str(path), "sop_instance_uid": artifact.identity.sop_instance_uid}
+        )
+    bundle = folder / "fhir.json"
+    bundle.write_text(json.dumps(report_bundle(report), ensure_ascii=False, indent=1), encoding="utf-8")
+    written.append({"kind": "FHIR", "path": str(bundle), "sop_instance_uid": None})
+    return written
+
+
+def _entry(series: SeriesRevision, header: SeriesHeader | None, outcome: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "series_uid": series.series_instance_uid,
+        "description": header.series_description if header else "",
+        "modality": header.modality if header else "",
+        "instances": len(series.instances),
+        **outcome,
+    }
+
+
+def _rejected(error: NodeError) -> dict[str, Any]:
+    return {
+        "decision": "rejected",
+        "reason": {"code": error.code, "message": error.message},
+        "model": None,
+        "measurements": [],
+        "artifacts": [],
+        "timings_s": {},
+    }
+
+
+def _measurement(measurement: Measurement) -> dict[str, Any]:
+    return {
+        "label": measurement.label,
+        "code": measurement.finding.value,
+        "value": round(measurement.value, 3),
+        "unit": measurement.unit.value,
+    }
+
+
+def _timings(times: Sequence[StageTime]) -> dict[str, float]:
+    return {time.stage.value: round(time.seconds, 3) for time in times}

@@ -1,0 +1,73 @@
+"""The long-running processes: what runs beside what, and how all of it stops."""
+
+from __future__ import annotations
+
+from threading import Event, Thread
+from typing import Protocol
+
+from dicom_node.assembler import Assembler
+from dicom_node.housekeeping import Dispatcher
+from dicom_node.receiver import Receiver
+
+
+class Consumer(Protocol):
+    """Works on the messages of one queue."""
+
+    def run(self) -> None:
+        """Work until told to stop."""
+
+    def stop(self) -> None:
+        """Finish what is being worked on, within a bound, and end ``run``."""
+
+
+class ReceiverProcess:
+    """The SCP and the assembler.
+
+    Parameters
+    ----------
+    receiver
+        The SCP.
+    assembler
+        Closes complete series.
+    """
+
+    def __init__(self, receiver: Receiver, assembler: Assembler) -> None:
+        self._receiver = receiver
+        self._assembler = assembler
+
+    def run(self, stop: Event) -> None:
+        """Receive and assemble until ``stop`` is set; open associations may end by themselves, within a bound."""
+        self._receiver.start()
+        try:
+            self._assembler.run(stop)
+        finally:
+            self._receiver.stop()
+
+
+class WorkerProcess:
+    """A queue's consumer and the dispatcher.
+
+    Parameters
+    ----------
+    consumer
+        Works on one queue.
+    dispatcher
+        Feeds both queues from the database.
+    interval_seconds
+        Time between two passes of the dispatcher.
+    """
+
+    def __init__(self, consumer: Consumer, dispatcher: Dispatcher, interval_seconds: float) -> None:
+        self._consumer = consumer
+        self._dispatcher = dispatcher
+        self._interval_seconds = interval_seconds
+
+    def run(self, stop: Event) -> None:
+        """Work until ``stop`` is set; what is being worked on is finished, within a bound."""
+        consumer = Thread(target=self._consumer.run, name="consumer")
+        consumer.start()
+        try:
+            self._dispatcher.run(stop, self._interval_seconds)
+        finally:
+            self._consumer.stop()
+            consumer.join()

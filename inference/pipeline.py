@@ -1,0 +1,139 @@
+"""The straight line, in one screen: a complete series and a model in, checked result objects out.
+
+Everything before (receiving, assembling, selecting) and after (delivering, reporting) has side effects and lives at
+the doors; what happens in between is this function and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pydicom.dataset import Dataset
+
+from inference.domain.artifact import DicomArtifact
+from inference.domain.job import StageTime
+from inference.domain.model_spec import ModelSpec
+from inference.domain.result import EvidenceObject, Report, SegmentationResult
+from inference.domain.study import SeriesRevision
+from inference.domain.volume import Volume
+from inference.encoding.objects import EncodingInput, encode
+from inference.encoding.source import describe_series, describe_subject, normalise
+from inference.errors import Stage
+from inference.measure import check_plausible, measure
+from inference.ports import Clock, ModelRunner
+from inference.postprocess import postprocess
+from inference.preprocess import preprocess
+from inference.reading import read_headers
+from inference.timing import StageTimer
+from inference.uids import OutputUIDs
+from inference.volume_builder import build_volume
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the line needs from outside.
+
+    Parameters
+    ----------
+    runner
+        Runs the model's graph.
+    clock
+        Time.
+    on_stage
+        Told of every finished stage; may raise to stop the line (a cancelled job, a lost lease).
+    """
+
+    runner: ModelRunner
+    clock: Clock
+    on_stage: Callable[[StageTime], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Analysis:
+    """What came out.
+
+    Parameters
+    ----------
+    volume
+        The source volume.
+    result
+        Label map and measurements on the source grid.
+    artifacts
+        Encoded DICOM objects, SEG first.
+    report
+        What the report server will be told.
+    """
+
+    volume: Volume
+    result: SegmentationResult
+    artifacts: tuple[DicomArtifact, ...]
+    report: Report
+
+
+def analyse(series: SeriesRevision, spec: ModelSpec, surroundings: Surroundings, attempt: int = 1) -> Analysis:
+    """Run one model on one series.
+
+    Parameters
+    ----------
+    series
+        The complete series; its files are read here, and only read.
+    spec
+        The model.
+    surroundings
+        Runner, clock and observer.
+    attempt
+        Number of this attempt, noted with the stage times.
+
+    Returns
+    -------
+    Analysis
+        Objects that passed the check against the result.
+
+    Raises
+    ------
+    StudyError, ModelError, InferenceError, EncodingError
+        The named reason, with its stage.
+    """
+    timer = StageTimer(surroundings.clock, attempt, surroundings.on_stage)
+    uids = OutputUIDs.derive(series, spec.reference)
+    with timer.measure(Stage.VOLUME):
+        headers = read_headers(series.instances)
+        volume = build_volume(series, headers)
+    with timer.measure(Stage.PREPROCESS):
+        network_input = preprocess(volume, spec)
+    with timer.measure(Stage.INFER):
+        logits = surroundings.runner.run(spec, network_input.tensor)
+    with timer.measure(Stage.POSTPROCESS):
+        labels = postprocess(logits, network_input.grid, volume.grid, spec)
+    with timer.measure(Stage.MEASURE):
+        result = measure(labels, volume, spec, uids)
+        check_plausible(result, spec)
+    with timer.measure(Stage.ENCODE):
+        source = EncodingInput(volume, headers, result, spec, uids, surroundings.clock.now())
+        artifacts = encode(source)
+    return Analysis(volume, result, artifacts, _report(series, headers[0], source, artifacts))
+
+
+def _report(
+    series: SeriesRevision, header: Dataset, source: EncodingInput, artifacts: tuple[DicomArtifact, ...]
+) -> Report:
+    """Gather the report; plain data, so that it can wait for its server on disk."""
+    spec, result = source.spec, source.result
+    normal = normalise(header)
+    return Report(
+        report_uid=source.uids.report(),
+        subject=describe_subject(normal),
+        source=describe_series(series, normal),
+        model=spec.reference,
+        model_title=spec.title,
+        manufacturer=spec.manufacturer,
+        intended_use=spec.intended_use,
+        procedure=spec.publication.procedure,
+        region=spec.publication.region,
+        measurements=tuple(segment.volume for segment in result.segments) + result.totals,
+        absent=tuple(label.name for label in result.absent),
+        evidence=tuple(EvidenceObject(a.kind.value, a.identity, a.sha256) for a in artifacts),
+        warnings=source.volume.warnings,
+        produced_at=source.produced_at,
+    )
