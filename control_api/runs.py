@@ -85,7 +85,7 @@ def _work(given: Services, order: RunOrder, closed: Sequence[SeriesView]) -> lis
         revision = given.studies.series(series.series_uid, _evidence(series))
         try:
             specs = [named] if named else given.match(revision)
-        except NoMatchingModel as error:
+        except NodeError as error:
             refusal = error
         else:
             work += [(revision, spec) for spec in specs]

@@ -16,9 +16,10 @@ class Role(StrEnum):
 
     ADMIN = "admin"
     RADIOLOGIST = "radiologist"
+    DOCTOR = "doctor"
+    NURSE = "nurse"
     TECHNICIAN = "technician"
     SERVICE = "service"
-    VIEWER = "viewer"
 
 
 EVERYONE: Final = frozenset(Role)

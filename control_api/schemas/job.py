@@ -153,6 +153,12 @@ class JobDetailSchema(JobSchema):
         dump_default=[],
         metadata={"description": "Findings."},
     )
+    absent = fields.List(
+        fields.String(),
+        attribute="result.absent",
+        dump_default=[],
+        metadata={"description": "Structures that were looked for and not found."},
+    )
     artifacts = fields.List(
         fields.Nested(ArtifactSchema),
         attribute="result.artifacts",

@@ -155,6 +155,7 @@ function jobParts(job) {
       ? part("Results", table(["Kind", "SOP Instance UID"], job.artifacts.map((made) => [
         made.kind, made.sop_instance_uid ? uid(made.sop_instance_uid) : ""])))
       : null,
+    job.absent.length ? part("Not found", make("p", {}, job.absent.join(", "))) : null,
     job.report ? part("Report", make("code", {}, job.report)) : null,
     job.warnings.length ? part("Warnings", make("p", {}, job.warnings.join("; "))) : null,
     part("Job", make("p", {}, make("code", {}, job.job_id)), true),

@@ -37,6 +37,7 @@ BRAIN = ModelReference("brain_structures", "1.0.0", "d" * 64)
 RESULT: dict[str, Any] = {
     "measurements": [{"label": "Thalamus", "code": "42695009", "value": 14.2, "unit": "mL"}],
     "artifacts": [{"kind": "SEG", "sop_instance_uid": "1.2.3.4", "series_instance_uid": "1.2.3"}],
+    "absent": ["Pallidum"],
     "report": "DiagnosticReport/7",
     "warnings": ["one slice was interpolated"],
 }
@@ -152,7 +153,7 @@ class ControlAPI:
         with self.app.app_context():
             return {"Authorization": f"Bearer {tokens.issue(FakeAccount(role, role)).access_token}"}
 
-    def get(self, path: str, role: str = "viewer") -> TestResponse:
+    def get(self, path: str, role: str = "nurse") -> TestResponse:
         """Read as somebody."""
         return self.client.get(path, headers=self.bearer(role))
 

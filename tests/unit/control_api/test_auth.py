@@ -12,7 +12,7 @@ from flask import Flask
 from werkzeug.routing import Rule
 
 from control_api.auth import tokens
-from control_api.auth.roles import Role
+from control_api.auth.roles import OPERATORS, Role
 from inference.errors import ConfigurationError, StoreUnavailable
 from tests.support.control_api import KEY, SERIES, STUDY, ControlAPI
 
@@ -79,7 +79,7 @@ def test_public_paths_answer_without_a_token(api: ControlAPI, path: str) -> None
 def test_options_and_head_are_gated_like_their_views(api: ControlAPI) -> None:
     """HEAD is GET without a body, so it needs what GET needs."""
     assert api.client.head("/api/jobs").status_code == 401
-    assert api.client.head("/api/jobs", headers=api.bearer("viewer")).status_code == 200
+    assert api.client.head("/api/jobs", headers=api.bearer("nurse")).status_code == 200
 
 
 def test_login_gives_a_token_that_works(api: ControlAPI) -> None:
@@ -128,7 +128,7 @@ def test_a_login_that_is_not_one_is_refused(api: ControlAPI, body: dict[str, Any
 
 def test_logout_ends_the_token_and_no_other(api: ControlAPI) -> None:
     """The token is taken back until it would have expired anyway."""
-    ended, other = api.bearer("viewer"), api.bearer("viewer")
+    ended, other = api.bearer("nurse"), api.bearer("nurse")
 
     assert api.client.post("/api/auth/logout", headers=ended).status_code == 204
 
@@ -140,8 +140,8 @@ def test_logout_ends_the_token_and_no_other(api: ControlAPI) -> None:
 
 def test_an_account_that_was_switched_off_is_out_at_once(api: ControlAPI) -> None:
     """A token lives for minutes; the account behind it is asked every time."""
-    header = api.bearer("viewer")
-    api.accounts.inactive.add("viewer")
+    header = api.bearer("nurse")
+    api.accounts.inactive.add("nurse")
 
     answer = api.client.get("/api/auth/me", headers=header)
 
@@ -228,10 +228,10 @@ def test_everybody_may_read(api: ControlAPI, role: Role) -> None:
 @pytest.mark.parametrize(("path", "body"), WRITES)
 @pytest.mark.parametrize("role", list(Role))
 def test_only_operators_may_change_something(api: ControlAPI, path: str, body: object, role: Role) -> None:
-    """A viewer may not start, repeat or stop work, and is told so before the request is read."""
+    """A doctor or nurse may not start, repeat or stop work, and is told so before the request is read."""
     answer = api.post(path, body, role.value)
 
-    assert answer.status_code == (403 if role is Role.VIEWER else 404)
+    assert answer.status_code == (404 if role in OPERATORS else 403)
 
 
 def test_a_role_that_nobody_knows_may_nothing(api: ControlAPI) -> None:

@@ -63,7 +63,7 @@ def test_the_description_says_who_may_do_what(api: ControlAPI, description: dict
         is_open = operation.get("security") == []
         assert is_open == (path in {"/api/auth/login", "/api/health/live", "/api/health/ready"})
         assert is_open or operation["x-roles"]
-        assert ("403" in operation["responses"]) == ("viewer" not in operation.get("x-roles", ["viewer"])), method
+        assert ("403" in operation["responses"]) == ("nurse" not in operation.get("x-roles", ["nurse"])), method
     assert frozenset() == PUBLIC
 
 
