@@ -7,12 +7,23 @@ arrived from outside is therefore read through these functions only: what cannot
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import MutableSequence
 from typing import Any, Final
 
 from pydicom.dataset import Dataset
+from pydicom.errors import BytesLengthException
 
-_BROKEN: Final = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, NotImplementedError)
+_BROKEN: Final = (
+    ValueError,
+    TypeError,
+    AttributeError,
+    LookupError,
+    ArithmeticError,
+    NotImplementedError,
+    BytesLengthException,
+    struct.error,
+)
 
 
 def values(data_set: Dataset, keyword: str) -> tuple[Any, ...]:
