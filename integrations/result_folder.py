@@ -107,6 +107,7 @@ class FolderResultStore(ResultStore):
 
     def _save(self, home: Path, artifacts: Sequence[DicomArtifact], report: Report) -> None:
         make_folder_durably(home)
+        replaced = (home / CURRENT).read_text(encoding="utf-8") if (home / CURRENT).exists() else None
         folder = Path(tempfile.mkdtemp(dir=home))
         kept = []
         for number, artifact in enumerate(artifacts, start=1):
@@ -118,9 +119,8 @@ class FolderResultStore(ResultStore):
         write_durably(folder / "artifacts.json", TypeAdapter(list[KeptArtifact]).dump_json(kept, indent=1))
         write_durably(folder / "report.json", TypeAdapter(Report).dump_json(report, indent=1))
         write_durably(home / CURRENT, folder.name.encode())
-        for older in home.iterdir():
-            if older.is_dir() and older != folder:
-                shutil.rmtree(older, ignore_errors=True)
+        if replaced:  # and no other folder: a worker that lost its lease may still be writing one
+            shutil.rmtree(home / replaced, ignore_errors=True)
 
     def _present(self, job_id: JobID) -> Path:
         home = self._folder(job_id)
