@@ -4,6 +4,6 @@ set -eu
 umask 077
 {
     cat /etc/redis/redis.conf
-    printf 'requirepass %s\n' "$(cat /run/secrets/redis_password)"
+    printf 'dir /data\nrequirepass %s\n' "$(cat /run/secrets/redis_password)"
 } >/run/redis/redis.conf
 exec redis-server /run/redis/redis.conf
