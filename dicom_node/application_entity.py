@@ -104,7 +104,11 @@ def quieten_libraries() -> None:
 
 
 class BoundedSocket(AssociationSocket):  # type: ignore[misc]
-    """Reads no PDU larger than ``LARGEST_PDU_BYTES`` and never waits for a silent peer without end."""
+    """Reads no PDU larger than ``LARGEST_PDU_BYTES`` and never waits for a silent peer without end.
+
+    It also acknowledges at once (TCP_QUICKACK): senders that write command and data set in small pieces wait for our
+    TCP acknowledgement in between, 40 ms by default on Linux, which was seven eighths of the time per small image.
+    """
 
     def recv(self, nr_bytes: int) -> bytearray:
         """Read exactly ``nr_bytes``, fewer only where the peer closed the connection.
@@ -119,6 +123,7 @@ class BoundedSocket(AssociationSocket):  # type: ignore[misc]
             raise ConnectionAbortedError("a PDU claims to be too long")
         established = self.assoc.is_established
         self.socket.settimeout(self.assoc.network_timeout if established else self.assoc.acse_timeout)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
         buffer = bytearray(nr_bytes)
         view = memoryview(buffer)
         done = 0
