@@ -18,5 +18,7 @@ def tool(name: str) -> str:
 
 def tracked_files() -> list[Path]:
     """List the files of the repository that git knows and that are there."""
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    # A checkout may belong to another user than the one who tests it, as in a container.
+    command = ["git", "-c", "safe.directory=*", "ls-files", "-z"]
+    listed = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
     return [path for name in listed.stdout.split("\0") if name and (path := REPOSITORY / name).is_file()]
