@@ -12,15 +12,20 @@ from control_api.auth.roles import PUBLIC, serves
 from control_api.request_context import DOCS_POLICY
 from control_api.status_page import STATIC_FOLDER
 
+DAY_SECONDS: Final = 86400
+
 VIEWER_FILES: Final = {
     "swagger-ui.css": swagger_ui.static_path,
     "swagger-ui-bundle.js": swagger_ui.static_path,
-    "redoc.standalone.js": redoc.static_path,
+    "logo-mini.svg": redoc.static_path,
     "docs.css": STATIC_FOLDER,
     "docs-swagger.js": STATIC_FOLDER,
     "docs-redoc.js": STATIC_FOLDER,
 }
 """What the viewers may load, and where it lies."""
+
+FOREIGN_LOGO: Final = "https://cdn.redoc.ly/redoc/logo-mini.svg"
+"""The one thing that ReDoc would fetch from elsewhere; the same picture lies beside it."""
 
 
 def register(app: Flask, api: Api) -> None:
@@ -45,9 +50,21 @@ def register(app: Flask, api: Api) -> None:
     @blueprint.get(f"/docs/files/<any{tuple(VIEWER_FILES)}:name>")
     @serves(PUBLIC)
     def viewer_file(name: str) -> Response:
-        return send_from_directory(VIEWER_FILES[name], name, max_age=86400)
+        return send_from_directory(VIEWER_FILES[name], name, max_age=DAY_SECONDS)
+
+    @blueprint.get("/docs/files/redoc.standalone.js")
+    @serves(PUBLIC)
+    def redoc_script() -> Response:
+        return _redoc_script()
 
     app.register_blueprint(blueprint)
+
+
+def _redoc_script() -> Response:
+    script = (redoc.static_path / "redoc.standalone.js").read_text(encoding="utf-8")
+    response = Response(script.replace(FOREIGN_LOGO, "/api/docs/files/logo-mini.svg"), mimetype="text/javascript")
+    response.cache_control.max_age = DAY_SECONDS
+    return response
 
 
 def _page(name: str) -> Response:

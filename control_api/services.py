@@ -85,8 +85,6 @@ class APIOptions:
         Life of an access token.
     data_dir
         The folder whose disk is reported.
-    reserve_bytes
-        Free space below which the node is not ready.
     """
 
     version: str
@@ -94,7 +92,6 @@ class APIOptions:
     jwt_key: str
     access_minutes: int
     data_dir: Path
-    reserve_bytes: int = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import StrEnum
 from typing import Any, Final, TypeVar
 
 from flask import Flask, request
 
+from integrations.persistence.users import Role
+
 View = TypeVar("View", bound=Callable[..., Any])
-
-
-class Role(StrEnum):
-    """Roles of people and programs."""
-
-    ADMIN = "admin"
-    RADIOLOGIST = "radiologist"
-    DOCTOR = "doctor"
-    NURSE = "nurse"
-    TECHNICIAN = "technician"
-    SERVICE = "service"
 
 
 EVERYONE: Final = frozenset(Role)

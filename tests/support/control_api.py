@@ -21,7 +21,8 @@ from inference.domain.identifiers import UID
 from inference.domain.job import JobState, ModelReference
 from inference.domain.model_spec import ModelSpec
 from inference.domain.study import SeriesRevision
-from inference.errors import ModelNotFound, NoMatchingModel, ReasonCode
+from inference.errors import ModelNotFound, NoMatchingModel, QueueUnavailable, ReasonCode
+from inference.ports import QueueName
 from integrations.persistence.job_store import SQLJobStore
 from integrations.persistence.study_index import SQLStudyIndex
 from integrations.persistence.tables import job_stages, jobs, series, studies
@@ -41,6 +42,18 @@ RESULT: dict[str, Any] = {
     "report": "DiagnosticReport/7",
     "warnings": ["one slice was interpolated"],
 }
+
+
+class FakeQueue(RecordingQueue):
+    """A queue that cannot be asked while it is ``away``."""
+
+    away = False
+
+    def depth(self, queue: QueueName) -> int:
+        """Count the hints kept for one queue."""
+        if self.away:
+            raise QueueUnavailable("the queue does not answer")
+        return super().depth(queue)
 
 
 @dataclass(frozen=True)
@@ -120,7 +133,7 @@ class ControlAPI:
     folder: Path
     clock: FixedClock = field(default_factory=FixedClock)
     accounts: FakeAccounts = field(default_factory=FakeAccounts)
-    queue: RecordingQueue = field(default_factory=RecordingQueue)
+    queue: FakeQueue = field(default_factory=FakeQueue)
     catalogue: FakeCatalogue = field(default_factory=lambda: FakeCatalogue(BRAIN))
     unwanted: set[UID] = field(default_factory=set)
     probes: dict[str, Probe] = field(default_factory=dict)
@@ -138,7 +151,7 @@ class ControlAPI:
             probes=self.probes,
             clock=self.clock,
             uid_source=uid_source,
-            options=APIOptions("9.8.7", "NEURONOVA", KEY, 60, self.folder, 0),
+            options=APIOptions("9.8.7", "NEURONOVA", KEY, 60, self.folder),
         )
         self.app = create_app(self.services)
         self.client: FlaskClient = self.app.test_client()

@@ -12,8 +12,9 @@ from flask import Flask
 from werkzeug.routing import Rule
 
 from control_api.auth import tokens
-from control_api.auth.roles import OPERATORS, Role
+from control_api.auth.roles import OPERATORS
 from inference.errors import ConfigurationError, StoreUnavailable
+from integrations.persistence.users import Role
 from tests.support.control_api import KEY, SERIES, STUDY, ControlAPI
 
 PUBLIC_PATHS = {
@@ -24,6 +25,7 @@ PUBLIC_PATHS = {
     "/api/health/ready",
     "/api/openapi.json",
     "/api/redoc/",
+    "/metrics",
 }
 PUBLIC_FOLDERS = ("/static/", "/api/docs/files/")
 JOB = "0" * 32

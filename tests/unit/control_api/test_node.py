@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from control_api.readiness import check, disk_probe
-from inference.domain.identifiers import UID
+from inference.domain.identifiers import UID, JobID
 from inference.domain.job import JobState
 from inference.errors import StoreUnavailable
 from inference.ports import Hint, QueueName
@@ -75,7 +75,7 @@ def test_status_shows_the_node_at_a_glance(api: ControlAPI) -> None:
     api.has_job(1)
     api.has_job(2)
     api.has_job(3, JobState.FAILED)
-    api.queue.enqueue(Hint(QueueName.DELIVERY, "0" * 32))  # type: ignore[arg-type]
+    api.queue.enqueue(Hint(QueueName.DELIVERY, JobID("0" * 32)))
 
     document = api.get("/api/node/status").json
 
@@ -98,3 +98,25 @@ def test_models_show_their_card_and_what_is_broken(api: ControlAPI) -> None:
     assert all(label["min_volume_ml"] < label["max_volume_ml"] for label in card["labels"])
     assert document["broken"] == [{"package": "odd", "reason": "weights.sha256: field required"}]
     assert "onnx" not in str(document)
+
+
+def test_metrics_show_jobs_and_queues(api: ControlAPI) -> None:
+    """Prometheus reads numbers and no names; a queue that is away leaves only its own number out."""
+    api.has_job(1, JobState.FAILED)
+    api.queue.enqueue(Hint(QueueName.DELIVERY, JobID("0" * 32)))
+
+    text = api.client.get("/metrics").get_data(as_text=True)
+    api.queue.away = True
+    without_queue = api.client.get("/metrics").get_data(as_text=True)
+
+    assert 'node_jobs{state="FAILED"} 1.0' in text
+    assert 'node_queue_depth{queue="delivery"} 1.0' in text
+    assert "node_queue_depth{" not in without_queue
+    assert 'node_jobs{state="FAILED"} 1.0' in without_queue
+
+
+def test_status_is_shown_while_the_queue_is_away(api: ControlAPI) -> None:
+    """An operator looks at the status most when something is away."""
+    api.queue.away = True
+
+    assert api.get("/api/node/status").json["queues"] == {"inference": None, "delivery": None}

@@ -1,0 +1,95 @@
+"""The composition root of the HTTP door: settings in, wired services out; nothing is wired anywhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+
+from sqlalchemy import Engine
+
+from control_api.queries import ReadModel
+from control_api.readiness import disk_probe
+from control_api.services import APIOptions, Probe, Services
+from inference.domain.model_spec import ModelSpec
+from inference.domain.study import SeriesRevision
+from inference.errors import InstanceUnreadable, NodeError, StoreUnavailable
+from inference.ports import JobQueue, ModelCatalogue, QueueName
+from inference.reading import describe, read_headers
+from inference.selection import select
+from integrations.persistence.engine import make_engine
+from integrations.persistence.job_store import JobStoreOptions, SQLJobStore
+from integrations.persistence.migrations import is_current
+from integrations.persistence.study_index import SQLStudyIndex
+from integrations.persistence.transactions import Transactions
+from integrations.persistence.users import SQLUserStore
+from integrations.settings import Settings
+from integrations.system import RandomUIDSource, SystemClock
+from integrations.taskqueue import make_job_queue
+from models.catalogue import FolderCatalogue, builtin_models_root
+
+
+def build_services(settings: Settings) -> Services:
+    """Wire what the API may call; nothing is connected yet, so that it starts while the database is still away.
+
+    Raises
+    ------
+    ConfigurationError
+        If the address of the database or of the queue is not valid.
+    """
+    clock, uid_source = SystemClock(), RandomUIDSource()
+    engine = make_engine(settings)
+    queue = make_job_queue(settings, None)
+    catalogue = FolderCatalogue([builtin_models_root(), *settings.models_dirs])
+    return Services(
+        jobs=SQLJobStore(engine, clock, uid_source, JobStoreOptions(max_attempts=settings.max_attempts)),
+        studies=SQLStudyIndex(engine, clock, settings.spool_dir, uid_source),
+        queue=queue,
+        catalogue=catalogue,
+        accounts=SQLUserStore(engine, clock),
+        queries=ReadModel(Transactions(engine, clock)),
+        match=_matcher(catalogue),
+        probes=_probes(settings, engine, queue),
+        clock=clock,
+        uid_source=uid_source,
+        options=_options(settings),
+    )
+
+
+def _options(settings: Settings) -> APIOptions:
+    return APIOptions(
+        version=version("neuronova-node"),
+        ae_title=settings.ae_title,
+        jwt_key=settings.jwt_secret.get_secret_value(),
+        access_minutes=settings.jwt_access_minutes,
+        data_dir=settings.data_dir,
+    )
+
+
+def _matcher(catalogue: ModelCatalogue) -> Callable[[SeriesRevision], Sequence[ModelSpec]]:
+    """Select by the same rules, from the same headers, as the intake does on arrival."""
+
+    def match(series: SeriesRevision) -> Sequence[ModelSpec]:
+        try:
+            header = describe(read_headers(series.instances))
+        except NodeError:
+            raise
+        except Exception as error:  # headers made by strangers
+            raise InstanceUnreadable(f"the headers cannot be read ({type(error).__name__})") from error
+        selection = select(header, catalogue.active())
+        if selection.refusal is not None:
+            raise selection.refusal
+        return selection.matches
+
+    return match
+
+
+def _probes(settings: Settings, engine: Engine, queue: JobQueue) -> dict[str, Probe]:
+    def database() -> None:
+        if not is_current(engine):
+            raise StoreUnavailable("the database lacks this version's schema (dicom-node migrate)")
+
+    def ask_queue() -> None:
+        queue.depth(QueueName.INFERENCE)
+
+    disk = disk_probe(settings.data_dir, settings.spool_reserve_mb * 2**20)
+    return {"database": database, "queue": ask_queue, "disk": disk}
