@@ -1,8 +1,8 @@
 """Images per second of our receiver, of DCMTK ``storescp`` and of Orthanc, sent by the same ``storescu`` in turn.
 
-Every answer of ours means: bytes fsynced, renamed, folder fsynced, row committed. ``storescp`` syncs nothing; Orthanc
-writes its index in a transaction. DCMTK to DCMTK is held back by delayed acknowledgements with one association, so one
-and four associations are measured.
+Every answer of ours means: bytes fsynced, renamed, folder fsynced, row committed. ``storescp`` syncs nothing;
+Orthanc writes its index in a transaction. DCMTK to DCMTK is held back by delayed acknowledgements with one
+association, so one and four associations are measured.
 """
 
 from __future__ import annotations
@@ -54,7 +54,8 @@ def _send(paths: list[Path], port: int, associations: int) -> float:
         )
         for part in range(associations)
     ]
-    if any([sender.wait() for sender in senders]):
+    statuses = [sender.wait() for sender in senders]
+    if any(statuses):
         raise RuntimeError("storescu failed")
     return clock.monotonic() - start
 

@@ -90,9 +90,14 @@ def our_receiver(folder: Path) -> Iterator[int]:
     """Run ``dicom-node receive`` alone."""
     port = free_port()
     environment = child_environment(
-        {"NODE_DATA_DIR": str(folder), "NODE_DICOM_HOST": "127.0.0.1", "NODE_DICOM_PORT": str(port),
-         "NODE_LOG_LEVEL": "WARNING", "NODE_QUIET_TIME_S": "3600"}
-    )  # fmt: skip
+        {
+            "NODE_DATA_DIR": str(folder),
+            "NODE_DICOM_HOST": "127.0.0.1",
+            "NODE_DICOM_PORT": str(port),
+            "NODE_LOG_LEVEL": "WARNING",
+            "NODE_QUIET_TIME_S": "3600",
+        }
+    )
     prepare(environment)
     with running([sys.executable, "-m", "dicom_node", "receive"], port, environment):
         yield port
@@ -121,7 +126,7 @@ def orthanc(folder: Path) -> Iterator[int]:
                 "DicomAet": "NEURONOVA",
                 "DicomAlwaysAllowStore": True,
             }
-        )  # fmt: skip
+        )
     )
     with running(["/usr/sbin/Orthanc", str(config)], port):
         yield port

@@ -9,11 +9,10 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from inference.engine import EngineOptions, OnnxModelRunner
-
 from dicom_node.demo.phantom import Rendering, write
 from dicom_node.folder_scan import scan
 from inference.domain.study import SeriesRevision
+from inference.engine import EngineOptions, OnnxModelRunner
 from inference.pipeline import Surroundings, analyse
 from integrations.system import SystemClock
 from models.catalogue import FolderCatalogue, builtin_models_root

@@ -8,8 +8,8 @@ from typing import Any
 
 INTRODUCTION = """# Benchmarks
 
-`make bench` (or `python -m benchmarks NAME`) measures and writes this page; the JSON lies in `results/`. Single seconds
-depend on the machine and its load: read the ratios, which were measured side by side in one run.
+`make bench` (or `python -m benchmarks NAME`) measures and writes this page; the JSON lies in `results/`. Single
+seconds depend on the machine and its load: read the ratios, which were measured side by side in one run.
 
 """
 

@@ -51,6 +51,19 @@ CHILDREN = (
 HTTP_TIMEOUT_SECONDS = 60.0
 
 
+def load_offline() -> Settings:
+    """Read the settings for work that leaves no trace in the data folder.
+
+    Raises
+    ------
+    ConfigurationError
+        With every fault at once.
+    """
+    settings = load_settings(keep_secrets=False)
+    configure_logs(settings)
+    return settings
+
+
 def load(environment: Mapping[str, str] | None = None) -> Settings:
     """Read the settings and set up logging.
 
@@ -91,9 +104,7 @@ def build_catalogue(settings: Settings) -> FolderCatalogue:
 def build_runner(settings: Settings) -> OnnxModelRunner:
     """Give the engine on the provider that the settings name."""
     return OnnxModelRunner(
-        EngineOptions(
-            provider=settings.execution_provider, intra_op_threads=settings.intra_op_threads, verify=verify
-        )
+        EngineOptions(provider=settings.execution_provider, intra_op_threads=settings.intra_op_threads, verify=verify)
     )
 
 
@@ -143,9 +154,7 @@ def build_worker(settings: Settings, queue: QueueName, threads: int) -> WorkerPr
     )
     worker = Worker(places, _work_options(settings, uid_source))
     job_queue = make_job_queue(settings, worker.run)
-    return WorkerProcess(
-        job_queue.consumer(queue, threads), Dispatcher(jobs, job_queue), settings.reap_interval_s
-    )
+    return WorkerProcess(job_queue.consumer(queue, threads), Dispatcher(jobs, job_queue), settings.reap_interval_s)
 
 
 def _receiver_options(settings: Settings) -> ReceiverOptions:

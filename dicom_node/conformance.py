@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pydicom.uid import UID as PydicomUID
+from pydicom.uid import UID
 
 from dicom_node.contexts import RECEIVED_TRANSFER_SYNTAXES, supported_contexts
 from inference.domain.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
@@ -33,9 +33,9 @@ def statement(settings: Settings) -> str:
         "## Networking",
         _table(("item", "value"), _networking(settings)),
         "## SOP classes as SCP",
-        _table(("SOP class", "UID"), ((PydicomUID(c.abstract_syntax).name, c.abstract_syntax) for c in contexts)),
+        _table(("SOP class", "UID"), ((UID(str(c.abstract_syntax)).name, str(c.abstract_syntax)) for c in contexts)),
         "## Transfer syntaxes as SCP",
-        _table(("transfer syntax", "UID"), ((PydicomUID(uid).name, uid) for uid in RECEIVED_TRANSFER_SYNTAXES)),
+        _table(("transfer syntax", "UID"), ((UID(uid).name, uid) for uid in RECEIVED_TRANSFER_SYNTAXES)),
         "## C-STORE statuses",
         _table(("status", "meaning", "when"), STATUS_ROWS),
         "## As SCU",
@@ -51,8 +51,8 @@ def statement(settings: Settings) -> str:
         "## Character sets",
         "Sources may use any character set of PS3.3 section C.12.1.1.2; results are written in ISO_IR 192.",
         "## Security",
-        "Called and calling AE titles are checked against lists. Received values never become paths. TLS is left to the"
-        " network in this version.",
+        "Called and calling AE titles are checked against lists. Received values never become paths.",
+        "TLS is left to the network in this version.",
     ]
     return "\n\n".join(parts) + "\n"
 

@@ -114,6 +114,6 @@ def _read_instance(path: Path) -> StoredInstance | SkippedFile:
 def _transfer_syntax(data_set: Dataset) -> UID:
     meta = getattr(data_set, "file_meta", None)
     try:
-        return UID(str(meta.TransferSyntaxUID))
-    except (AttributeError, ValueError):
+        return UID(str(getattr(meta, "TransferSyntaxUID", "")))
+    except ValueError:
         return UID(str(ImplicitVRLittleEndian))

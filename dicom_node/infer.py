@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from integrations.fhir.mapping import report_bundle
-
 from dicom_node.folder_scan import scan
 from inference.domain.artifact import DicomArtifact
 from inference.domain.job import StageTime
@@ -26,6 +24,7 @@ from inference.pipeline import Surroundings, analyse
 from inference.ports import Clock, ModelCatalogue, ModelRunner
 from inference.reading import describe, read_headers
 from inference.selection import select
+from integrations.fhir.mapping import report_bundle
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +102,7 @@ def _run(series: SeriesRevision, spec: ModelSpec, out: Path, node: OfflineNode) 
 
 def _write(folder: Path, artifacts: Sequence[DicomArtifact], report: Report) -> list[dict[str, Any]]:
     folder.mkdir(parents=True, exist_ok=True)
-    written = []
+    written: list[dict[str, Any]] = []
     for artifact in artifacts:
         path = folder / f"{artifact.kind.value.lower()}.dcm"
         path.write_bytes(artifact.content)

@@ -95,7 +95,7 @@ class Supervisor:
 
     def _start(self, command: ChildCommand) -> subprocess.Popen[bytes]:
         LOG.info("child.start", child=command.name)
-        return subprocess.Popen(
+        return subprocess.Popen(  # noqa: S603 - our own commands
             [sys.executable, "-m", "dicom_node", *command.arguments],
             preexec_fn=_die_with_parent,  # noqa: PLW1509 - one async-signal-safe call, before any thread exists
             start_new_session=True,

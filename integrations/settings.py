@@ -281,7 +281,7 @@ class Settings(BaseSettings):
         return self.data_dir / "queue.sqlite3"
 
 
-def load_settings(env: Mapping[str, str] | None = None) -> Settings:
+def load_settings(env: Mapping[str, str] | None = None, *, keep_secrets: bool = True) -> Settings:
     """Read the settings, once, at start.
 
     Where the node is embedded, secrets that are not given are generated and kept in the data folder; a node on
@@ -291,6 +291,8 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
     ----------
     env
         The environment; the process's own by default.
+    keep_secrets
+        False for work that needs no secret: then nothing is written, and generated secrets are forgotten.
 
     Raises
     ------
@@ -303,6 +305,8 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
     # A candidate stands in for a secret that may be on disk, so that all faults are found before one is written.
     candidates = {name: secrets.token_urlsafe(SHORTEST_SECRET_BYTES) for name in missing}
     settings = _validated({**values, **candidates}, faults)
+    if not keep_secrets:
+        return settings
     kept = {name: keep_secret(settings.secrets_dir / name, candidates[name]) for name in missing}
     return _validated({**values, **kept}, []) if kept else settings
 

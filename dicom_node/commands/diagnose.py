@@ -15,9 +15,9 @@ def models() -> None:
 @models.command("list")
 def list_models() -> None:
     """List models with version and digest, and packages that cannot be used with their error."""
-    from dicom_node.bootstrap import build_catalogue, load
+    from dicom_node.bootstrap import build_catalogue, load_offline
 
-    catalogue = build_catalogue(load())
+    catalogue = build_catalogue(load_offline())
     for spec in catalogue.active():
         reference = spec.reference
         click.echo(f"{reference.model_id}\t{reference.version}\t{reference.digest[:12]}\t{spec.title}")
@@ -28,9 +28,9 @@ def list_models() -> None:
 @models.command("verify")
 def verify_models() -> None:
     """Check every model's weights against its manifest and load its graph once."""
-    from dicom_node.bootstrap import build_catalogue, build_runner, load
+    from dicom_node.bootstrap import build_catalogue, build_runner, load_offline
 
-    settings = load()
+    settings = load_offline()
     runner = build_runner(settings)
     for spec in build_catalogue(settings).active():
         runner.warm(spec)
@@ -40,10 +40,10 @@ def verify_models() -> None:
 @click.command()
 def conformance() -> None:
     """Print the DICOM conformance statement (PS3.2) of this node as it is configured."""
-    from dicom_node.bootstrap import load
+    from dicom_node.bootstrap import load_offline
     from dicom_node.conformance import statement
 
-    click.echo(statement(load()))
+    click.echo(statement(load_offline()))
 
 
 @click.command()

@@ -15,10 +15,10 @@ import click
 @click.option("--json", "as_json", is_flag=True, help="Print the JSON document instead of a table.")
 def infer(study_dir: Path, out: Path, as_json: bool) -> None:
     """Analyse a folder of DICOM offline: SEG, SR and FHIR bundle per series, and a decision for each."""
-    from dicom_node.bootstrap import build_offline, load
+    from dicom_node.bootstrap import build_offline, load_offline
     from dicom_node.infer import infer_folder
 
-    document, notes = infer_folder(study_dir, out, build_offline(load()))
+    document, notes = infer_folder(study_dir, out, build_offline(load_offline()))
     for note in notes:
         click.echo(f"skipped {note}", err=True)
     if as_json:

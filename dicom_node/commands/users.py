@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 PASSWORD = click.option(
@@ -11,9 +13,8 @@ PASSWORD = click.option(
 
 def _password(from_stdin: bool) -> str:
     if from_stdin:
-        return click.get_text_stream("stdin").readline().rstrip("\n")
-    answer: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
-    return answer
+        return sys.stdin.readline().rstrip("\n")
+    return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
 
 
 @click.group()

@@ -178,8 +178,7 @@ def _show(
 def _truth(node: DemoNode) -> dict[str, float]:
     labels = {label.value: label.name for spec in build_catalogue(node.settings).active() for label in spec.labels}
     volumes = true_volumes_ml(load_labels())
-    named = {labels[value]: volume for value, volume in volumes.items() if value in labels}
-    return named
+    return {labels[value]: volume for value, volume in volumes.items() if value in labels}
 
 
 def _draw(job: dict[str, Any], known: dict[Any, SeriesRevision], out: Path, node: DemoNode, console: Console) -> None:

@@ -54,13 +54,13 @@ def send_and_wait(hospital: Hospital, paths: Sequence[Path]) -> Answered:
 
 @pytest.fixture(scope="session")
 def phantom(hospital: Hospital, tmp_path_factory: pytest.TempPathFactory) -> Answered:
-    """The digital head phantom, answered."""
+    """Give the digital head phantom, answered."""
     return send_and_wait(hospital, write(tmp_path_factory.mktemp("phantom"), Rendering()))
 
 
 @pytest.fixture(scope="session")
 def real_head(hospital: Hospital) -> Answered:
-    """A real, defaced head, answered."""
+    """Give a real, defaced head, answered."""
     if not REAL_HEAD.exists():
         pytest.skip("shared data absent")
     return send_and_wait(hospital, sorted(REAL_HEAD.iterdir()))

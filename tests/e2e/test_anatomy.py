@@ -20,7 +20,7 @@ LATERAL, ANTERIOR_POSTERIOR, HEAD = 0, 1, 2
 
 @pytest.fixture
 def segments(answered: Answered, hospital: Hospital) -> dict[str, SegmentPoints]:
-    """The segments of the SEG in the archive, by label."""
+    """Give the segments of the SEG in the archive, by label."""
     (seg,) = hospital.archived(answered.study_uid, "SEG")
     return read_segments(seg)
 
@@ -32,9 +32,7 @@ def test_every_structure_is_there_and_the_whole_is_a_brain(segments: dict[str, S
     assert 1200 <= sum(segment.volume_ml for segment in segments.values()) <= 1700
 
 
-def test_volumes_in_the_archive_are_those_of_the_api(
-    segments: dict[str, SegmentPoints], answered: Answered
-) -> None:
+def test_volumes_in_the_archive_are_those_of_the_api(segments: dict[str, SegmentPoints], answered: Answered) -> None:
     """What the API says of a structure is what the SEG's voxels say."""
     told = {m["label"]: m["value"] for m in answered.job["measurements"]}
     assert {label: told[label] for label in segments} == pytest.approx(
@@ -92,9 +90,7 @@ def test_phantom_volumes_are_near_the_truth(phantom: Answered, hospital: Hospita
     assert all(m == pytest.approx(t, rel=0.4) for m, t in large)
 
 
-def _contrast(
-    segments: dict[str, SegmentPoints], images: dict[str, NDArray[np.float64]], *, mirrored: bool
-) -> float:
+def _contrast(segments: dict[str, SegmentPoints], images: dict[str, NDArray[np.float64]], *, mirrored: bool) -> float:
     def mean(label: str) -> float:
         values = []
         for uid, indices in segments[label].sources:

@@ -70,7 +70,7 @@ BAD: Mapping[str, BadSeries] = {
 
 @pytest.fixture(params=BAD)
 def refused(request: pytest.FixtureRequest, hospital: Hospital, tmp_path: Path) -> tuple[BadSeries, dict[str, Any]]:
-    """A bad series, sent by DCMTK straight to the node and declared complete, and its study as the API shows it."""
+    """Send a bad series straight to the node, declare it complete, and give its study as the API shows it."""
     bad = BAD[request.param]
     seed = 7000 + list(BAD).index(request.param)
     rng = np.random.default_rng(seed)
@@ -82,9 +82,7 @@ def refused(request: pytest.FixtureRequest, hospital: Hospital, tmp_path: Path) 
     return bad, hospital.wait_until_decided(study_uid)
 
 
-def test_bad_series_ends_with_its_named_reason(
-    refused: tuple[BadSeries, dict[str, Any]], hospital: Hospital
-) -> None:
+def test_bad_series_ends_with_its_named_reason(refused: tuple[BadSeries, dict[str, Any]], hospital: Hospital) -> None:
     """The API names the reason; nothing was sent to archive or report server, and nothing received is lost."""
     bad, study = refused
     (series,) = study["series"]

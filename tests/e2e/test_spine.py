@@ -67,7 +67,7 @@ def test_report_server_holds_the_report_and_its_observations(answered: Answered,
     """One preliminary DiagnosticReport of the study, whose Observations carry the API's numbers in UCUM."""
     (report,) = hospital.reports(answered.study_uid)
     measured = {
-        observation["code"]["text"] if "text" in observation["code"] else "": observation["valueQuantity"]
+        observation["code"].get("text", ""): observation["valueQuantity"]
         for observation in _observations(answered, hospital)
     }
     values = sorted(round(quantity["value"], 2) for quantity in measured.values())

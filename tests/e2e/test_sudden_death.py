@@ -17,7 +17,7 @@ pytestmark = pytest.mark.e2e
 
 @pytest.fixture
 def paths(tmp_path: Path) -> list[Path]:
-    """A study that no other test sends."""
+    """Give a study that no other test sends."""
     return write(tmp_path / "phantom", Rendering(seed=9))
 
 
