@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import uuid
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from io import BytesIO
-from typing import Final
 
 from pydicom.dataset import Dataset
 
@@ -23,24 +19,13 @@ from inference.domain.study import InstanceIdentity
 from inference.domain.volume import Volume
 from inference.encoding.census import take_census
 from inference.encoding.equipment import Imprint
+from inference.encoding.libraries import LIBRARY_ERRORS, silence
 from inference.encoding.readback import check_seg
 from inference.encoding.seg import build_seg
 from inference.encoding.source_images import source_images
 from inference.encoding.sr import Findings, build_sr
 from inference.errors import EncodingError
 from inference.uids import OutputUIDs
-
-_LIBRARY_ERRORS: Final = (
-    ValueError,
-    TypeError,
-    LookupError,
-    AttributeError,
-    ArithmeticError,
-    NotImplementedError,
-    OSError,
-    RuntimeError,
-)
-"""What highdicom, pydicom and contourpy raise on a source they cannot handle; they have no common base."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +46,8 @@ class EncodingInput:
         Identifiers of the result.
     produced_at
         When the analysis ended, aware; every time in the objects is this one.
+    default_charset
+        Specific Character Set to assume where the source names none.
     """
 
     volume: Volume
@@ -69,6 +56,7 @@ class EncodingInput:
     spec: ModelSpec
     uids: OutputUIDs
     produced_at: datetime
+    default_charset: str = "ISO_IR 100"
 
 
 def encode(source: EncodingInput) -> tuple[DicomArtifact, ...]:
@@ -93,17 +81,17 @@ def encode(source: EncodingInput) -> tuple[DicomArtifact, ...]:
     publication = source.spec.publication
     if not source.result.segments or not (publication.seg or publication.sr):
         return ()
-    with _silence():
+    with silence():
         try:
             return _encode(source)
-        except _LIBRARY_ERRORS as error:
+        except LIBRARY_ERRORS as error:
             raise EncodingError(f"the result objects could not be built ({type(error).__name__})") from error
 
 
 def _encode(source: EncodingInput) -> tuple[DicomArtifact, ...]:
     publication = source.spec.publication
     imprint = Imprint(source.spec, source.uids, source.produced_at)
-    images = source_images(source.volume, source.data_sets, _frame_of_reference(source))
+    images = source_images(source.volume, source.data_sets, _frame_of_reference(source), source.default_charset)
     census = take_census(source.result.labels)
     seg = build_seg(images, source.result, imprint)
     seg_artifact = _artifact(ArtifactKind.SEG, seg)
@@ -138,17 +126,3 @@ def _artifact(kind: ArtifactKind, data_set: Dataset) -> DicomArtifact:
     )
     syntax = UID(data_set.file_meta.TransferSyntaxUID)
     return DicomArtifact(kind, identity, syntax, content, hashlib.sha256(content).hexdigest())
-
-
-@contextmanager
-def _silence() -> Iterator[None]:
-    """Keep the libraries quiet: their warnings quote values, a patient's name among them."""
-    library = logging.getLogger("highdicom")
-    level = library.level
-    library.setLevel(logging.CRITICAL + 1)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        library.setLevel(level)

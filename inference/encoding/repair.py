@@ -152,12 +152,17 @@ def _decimal(text: str) -> str | None:
 
 
 def decimal_string(number: float) -> str:
-    """Write a finite number as DS: at most 16 characters (PS3.5 section 6.2)."""
-    for digits in range(16, 0, -1):
-        text = f"{number:.{digits}g}"
-        if len(text) <= 16:
-            return text
-    raise ValueError("not a number that DS can hold")
+    """Write a number as DS: at most 16 characters (PS3.5 section 6.2).
+
+    Raises
+    ------
+    ValueError
+        If it is not finite.
+    """
+    if not math.isfinite(number):
+        raise ValueError("DS holds finite numbers only")
+    texts = (f"{number:.{digits}g}" for digits in range(16, 0, -1))
+    return next(text for text in texts if len(text) <= 16)
 
 
 def _integer(text: str) -> str | None:

@@ -76,6 +76,7 @@ def build_seg(images: SourceImages, result: SegmentationResult, imprint: Imprint
         contributing_equipment=[contribution(spec)],
         series_description=series_description(spec.title, ""),
     )
+    seg.ContentCreatorName = ""
     imprint.press(seg, images.header)
     return seg
 

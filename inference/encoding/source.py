@@ -6,8 +6,7 @@ not dates. A source is therefore decoded and repaired once, here, before anythin
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime, timezone
 from typing import Final
 
@@ -21,6 +20,7 @@ from pydicom.valuerep import PersonName
 
 from inference.domain.result import SourceSeries, Subject
 from inference.domain.study import SeriesRevision
+from inference.encoding.libraries import LIBRARY_ERRORS, silence
 from inference.encoding.repair import parse_date, parse_offset, parse_time, redecode, repair
 
 UTF8: Final = "ISO_IR 192"
@@ -39,12 +39,21 @@ TYPE_2: Final = (
 )
 """Attributes of the Patient and General Study modules that must be present, though they may be empty (PS3.3 C.7)."""
 
+ENUMERATED: Final[Mapping[str, Collection[object]]] = {
+    "PatientSex": ("M", "F", "O"),
+    "PatientSexNeutered": ("ALTERED", "UNALTERED"),
+    "SmokingStatus": ("YES", "NO", "UNKNOWN"),
+    "PregnancyStatus": (1, 2, 3, 4),
+    "QualityControlSubject": ("YES", "NO"),
+    "PatientIdentityRemoved": ("YES", "NO"),
+}
+"""Enumerated values of the same modules; anything else is as good as absent (PS3.3 C.7.1.1, C.7.2.2)."""
+
 _IDENTITY: Final = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
 _LEFT_OUT: Final = frozenset(
     tag_for_keyword(keyword)
     for keyword in ("SpecificCharacterSet", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
 )
-_UNREADABLE: Final = (ValueError, TypeError, KeyError, AttributeError, NotImplementedError, ArithmeticError, OSError)
 
 
 def normalise(data_set: Dataset, default_charset: str = "ISO_IR 100") -> Dataset:
@@ -61,15 +70,15 @@ def normalise(data_set: Dataset, default_charset: str = "ISO_IR 100") -> Dataset
         Specific Character Set to assume where the source names none (PS3.3 section C.12.1.1.2 then allows only
         ASCII, but such sources hold the sender's local encoding).
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pydicom's warnings quote values
+    with silence():
         normal = _copy(data_set, _decoder(data_set, default_charset))
     normal.SpecificCharacterSet = UTF8
+    for keyword, allowed in ENUMERATED.items():
+        if normal.get(keyword) not in allowed and keyword in normal:
+            del normal[keyword]
     for keyword in TYPE_2:
         if keyword not in normal or normal[keyword].value is None:
             setattr(normal, keyword, "")
-    if normal.PatientSex not in ("M", "F", "O"):
-        normal.PatientSex = ""
     for keyword in _IDENTITY:
         if keyword in data_set:
             setattr(normal, keyword, data_set[keyword].value)
@@ -153,10 +162,10 @@ def _copy(data_set: Dataset, decode: Callable[[str], str]) -> Dataset:
         if element is None:
             continue
         if element.VR == "SQ":
-            items = [_copy(item, decode) for item in element.value or ()]
-            copied.add(DataElement(tag, "SQ", DicomSequence([item for item in items if len(item)])))
-            continue
-        repaired = repair(element, decode)
+            items = [item for item in (_copy(item, decode) for item in element.value or ()) if len(item)]
+            repaired = DataElement(tag, "SQ", DicomSequence(items)) if items else None
+        else:
+            repaired = repair(element, decode)
         if repaired is not None:
             copied.add(repaired)
     return copied
@@ -169,5 +178,5 @@ def _left_out(tag: BaseTag) -> bool:
 def _read(data_set: Dataset, tag: BaseTag) -> DataElement | None:
     try:
         return data_set[tag]
-    except _UNREADABLE:
+    except LIBRARY_ERRORS:
         return None

@@ -65,7 +65,9 @@ class SourceImages:
         return stacked
 
 
-def source_images(volume: Volume, data_sets: Sequence[Dataset], frame_of_reference_uid: UID) -> SourceImages:
+def source_images(
+    volume: Volume, data_sets: Sequence[Dataset], frame_of_reference_uid: UID, default_charset: str
+) -> SourceImages:
     """Prepare the source.
 
     Parameters
@@ -76,6 +78,8 @@ def source_images(volume: Volume, data_sets: Sequence[Dataset], frame_of_referen
         Headers of the source instances, in any order; pixel data need not be there.
     frame_of_reference_uid
         Frame of reference of the volume; sources exist that name none, or several in one series.
+    default_charset
+        Specific Character Set of a source that names none.
 
     Raises
     ------
@@ -87,19 +91,19 @@ def source_images(volume: Volume, data_sets: Sequence[Dataset], frame_of_referen
     if not used or any(frame.sop_instance_uid not in by_uid for _, frame in used):
         raise EncodingError("the volume has a frame whose source instance is not at hand")
     _, first = used[0]
-    header = _header(by_uid[first.sop_instance_uid], volume, frame_of_reference_uid)
+    data_set = by_uid[first.sop_instance_uid]
+    header = _header(data_set, normalise(data_set, default_charset), volume)
+    header.FrameOfReferenceUID = frame_of_reference_uid
     if first.frame_number is None:
         return _single_frames(used, by_uid, header)
-    return _multi_frame(used, by_uid[first.sop_instance_uid], header)
+    return _multi_frame(used, data_set, header)
 
 
-def _header(data_set: Dataset, volume: Volume, frame_of_reference_uid: UID) -> Dataset:
+def _header(data_set: Dataset, header: Dataset, volume: Volume) -> Dataset:
     """Give patient, study and equipment, with one geometry for all frames."""
-    header = normalise(data_set)
     for element in list(header):
         if element.VR == "SQ" and (element.keyword not in _HEADER_SEQUENCES or not all(map(_coded, element.value))):
             del header[element.tag]
-    header.FrameOfReferenceUID = frame_of_reference_uid
     header.PositionReferenceIndicator = header.get("PositionReferenceIndicator") or ""
     grid = volume.grid
     _, header.Rows, header.Columns = grid.shape

@@ -164,3 +164,14 @@ def _frames(headers: Sequence[Dataset], grid: Grid) -> tuple[SourceFrame | None,
 
 def _frame_of_reference(header: Dataset) -> UID | None:
     return UID(header.FrameOfReferenceUID) if "FrameOfReferenceUID" in header else None
+
+
+def items(data_set: Dataset, meaning: str) -> list[Dataset]:
+    """Find content items by the meaning of their concept name, at any depth."""
+    found = []
+    for item in data_set.get("ContentSequence") or ():
+        names = item.get("ConceptNameCodeSequence") or ()
+        if names and names[0].CodeMeaning == meaning:
+            found.append(item)
+        found += items(item, meaning)
+    return found

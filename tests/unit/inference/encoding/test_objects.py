@@ -1,0 +1,343 @@
+"""A result becomes a SEG and an SR that say exactly what the result says."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from datetime import UTC
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+
+from inference.domain.artifact import ArtifactKind, DicomArtifact
+from inference.domain.implementation import IMPLEMENTATION_CLASS_UID
+from inference.encoding.objects import encode
+from inference.errors import EncodingError
+from tests.support.findings import PRODUCED_AT, Case, items, make_case, make_spec
+from tests.support.sources import HANGUL_NAME, VARIANTS
+from tests.support.synthetic_series import SeriesOptions
+
+
+@pytest.fixture(scope="module")
+def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
+    """Give an ordinary source and result."""
+    return make_case(tmp_path_factory.mktemp("source"))
+
+
+@pytest.fixture(scope="module")
+def artifacts(case: Case) -> tuple[DicomArtifact, ...]:
+    """Give the objects of the ordinary result."""
+    return encode(case.encoding)
+
+
+@pytest.fixture(scope="module")
+def seg(artifacts: tuple[DicomArtifact, ...]) -> Dataset:
+    """Give the SEG, read back."""
+    return dcmread(BytesIO(artifacts[0].content))
+
+
+@pytest.fixture(scope="module")
+def sr(artifacts: tuple[DicomArtifact, ...]) -> Dataset:
+    """Give the SR, read back."""
+    return dcmread(BytesIO(artifacts[1].content))
+
+
+def test_the_seg_comes_first_and_both_know_who_they_are(case: Case, artifacts: tuple[DicomArtifact, ...]) -> None:
+    """Identifiers are derived, and the artefact's are the object's."""
+    assert [artifact.kind for artifact in artifacts] == [ArtifactKind.SEG, ArtifactKind.SR]
+    uids = case.encoding.uids
+    for artifact, kind in zip(artifacts, ("SEG", "SR"), strict=True):
+        assert artifact.identity.series_instance_uid == uids.series(kind)
+        assert artifact.identity.sop_instance_uid == uids.instance(kind)
+        read = dcmread(BytesIO(artifact.content))
+        assert read.SOPInstanceUID == artifact.identity.sop_instance_uid
+        assert read.file_meta.TransferSyntaxUID == artifact.transfer_syntax_uid
+        assert read.file_meta.ImplementationClassUID == IMPLEMENTATION_CLASS_UID
+
+
+def test_the_same_input_gives_the_same_bytes(case: Case, artifacts: tuple[DicomArtifact, ...]) -> None:
+    """An archive that has the object already has these very bytes."""
+    assert [a.sha256 for a in encode(case.encoding)] == [a.sha256 for a in artifacts]
+
+
+def test_the_order_of_headers_does_not_matter(case: Case, artifacts: tuple[DicomArtifact, ...]) -> None:
+    """The volume says which frame is where."""
+    turned = replace(case.encoding, data_sets=tuple(reversed(case.encoding.data_sets)))
+    assert [a.sha256 for a in encode(turned)] == [a.sha256 for a in artifacts]
+
+
+def test_patient_study_and_frame_of_reference_are_the_sources(case: Case, seg: Dataset, sr: Dataset) -> None:
+    """A viewer must file the results with the source."""
+    source = case.encoding.data_sets[0]
+    for result in (seg, sr):
+        for keyword in ("PatientID", "PatientName", "PatientBirthDate", "StudyInstanceUID", "AccessionNumber"):
+            assert result[keyword].value == source[keyword].value
+        assert result.SpecificCharacterSet == "ISO_IR 192"
+    assert seg.FrameOfReferenceUID == source.FrameOfReferenceUID
+
+
+def test_the_seg_says_what_its_segments_are(case: Case, seg: Dataset) -> None:
+    """Codes, names, algorithm, colour and the tracking identity."""
+    assert seg.SegmentationType == "BINARY"
+    for item, segment in zip(seg.SegmentSequence, case.encoding.result.segments, strict=True):
+        assert item.SegmentNumber == segment.number
+        assert item.SegmentLabel == segment.label.name
+        assert item.SegmentedPropertyTypeCodeSequence[0].CodeValue == segment.label.type.value
+        assert item.TrackingUID == segment.volume.tracking_uid
+        assert item.TrackingID == segment.volume.tracking_id
+        assert item.SegmentAlgorithmType == "AUTOMATIC"
+        algorithm = item.SegmentationAlgorithmIdentificationSequence[0]
+        assert (algorithm.AlgorithmName, algorithm.AlgorithmVersion) == ("brain-structures", "1.2.0")
+        assert len(item.RecommendedDisplayCIELabValue) == 3
+
+
+def test_every_seg_frame_lies_where_its_source_lies(case: Case, seg: Dataset) -> None:
+    """Position is the source's own, and the frame names its source instance."""
+    positions = {h.SOPInstanceUID: list(h.ImagePositionPatient) for h in case.encoding.data_sets}
+    assert len(seg.PerFrameFunctionalGroupsSequence) > 3
+    for frame in seg.PerFrameFunctionalGroupsSequence:
+        source = frame.DerivationImageSequence[0].SourceImageSequence[0]
+        expected = positions[source.ReferencedSOPInstanceUID]
+        assert list(frame.PlanePositionSequence[0].ImagePositionPatient) == expected
+
+
+def test_results_say_that_they_are_for_research(seg: Dataset, sr: Dataset) -> None:
+    """In the list of series of any viewer."""
+    assert seg.SeriesDescription == "AI Brain structures (research only)"
+    assert sr.SeriesDescription == "AI Brain structures measurements (research only)"
+
+
+def test_long_titles_are_cut_and_the_warning_stays(case: Case) -> None:
+    """Series Description has 64 characters."""
+    encoding = replace(case.encoding, spec=replace(case.encoding.spec, title="t" * 60))
+    for artifact in encode(encoding):
+        description = dcmread(BytesIO(artifact.content)).SeriesDescription
+        assert len(description) <= 64
+        assert description.endswith("(research only)")
+
+
+def test_equipment_is_ours_and_contributions_are_named(seg: Dataset, sr: Dataset) -> None:
+    """The node, the model, the library and the scanner can be told apart."""
+    for result in (seg, sr):
+        assert result.Manufacturer == "NeuroNova"
+        assert result.SoftwareVersions[1] == "brain-structures 1.2.0"
+        makers = [item.Manufacturer for item in result.ContributingEquipmentSequence]
+        assert makers == ["Synthetic", "NeuroNova", "Highdicom open-source contributors"]
+    assert (seg.SeriesNumber, sr.SeriesNumber) == (9000, 9001)
+
+
+def test_times_are_those_of_the_analysis(seg: Dataset, sr: Dataset) -> None:
+    """Without a zone in the source, UTC."""
+    for result in (seg, sr):
+        assert result.ContentDate == result.SeriesDate == result.InstanceCreationDate == "20260102"
+        assert result.ContentTime == result.SeriesTime == "123015.250000"
+        assert "TimezoneOffsetFromUTC" not in result
+
+
+def test_times_are_in_the_sources_zone(tmp_path: Path) -> None:
+    """One zone holds for all times of an object, copied ones too."""
+    (artifact, _) = encode(make_case(tmp_path, VARIANTS["time zone"]).encoding)
+    result = dcmread(BytesIO(artifact.content))
+    assert (result.TimezoneOffsetFromUTC, result.ContentTime) == ("+0900", "213015.250000")
+    assert PRODUCED_AT.tzinfo is UTC
+
+
+def test_the_sr_is_complete_preliminary_and_unverified(sr: Dataset) -> None:
+    """No person has seen it."""
+    assert (sr.CompletionFlag, sr.PreliminaryFlag, sr.VerificationFlag) == (
+        "COMPLETE",
+        "PRELIMINARY",
+        "UNVERIFIED",
+    )
+    assert sr.ConceptNameCodeSequence[0].CodeValue == "126000"
+    assert sr.ContentTemplateSequence[0].TemplateIdentifier == "1500"
+
+
+def test_each_finding_has_a_volume_group_and_a_contour_group(case: Case, sr: Dataset) -> None:
+    """Both under the tracking UID of the segment."""
+    templates = [
+        (
+            group.ContentTemplateSequence[0].TemplateIdentifier,
+            items(group, "Tracking Unique Identifier")[0].UID,
+        )
+        for group in items(sr, "Measurement Group")
+    ]
+    expected = [
+        (template, segment.volume.tracking_uid)
+        for segment in case.encoding.result.segments
+        for template in ("1411", "1410")
+    ]
+    assert templates == expected
+
+
+def test_the_sr_gives_the_volume_and_its_segment(case: Case, sr: Dataset) -> None:
+    """The number is the result's, in its unit."""
+    groups = items(sr, "Measurement Group")[::2]
+    for group, segment in zip(groups, case.encoding.result.segments, strict=True):
+        measured = items(group, "Volume")[0].MeasuredValueSequence[0]
+        assert float(measured.NumericValue) == pytest.approx(segment.volume.value)
+        assert measured.MeasurementUnitsCodeSequence[0].CodeValue == "mL"
+        reference = items(group, "Referenced Segment")[0].ReferencedSOPSequence[0]
+        assert reference.ReferencedSegmentNumber == segment.number
+        assert reference.ReferencedSOPInstanceUID == case.encoding.uids.instance("SEG")
+
+
+def test_the_contour_encloses_the_structure_where_it_is_largest(case: Case, sr: Dataset) -> None:
+    """Its area is the mask's, up to the cut corners, in mm² of that grid."""
+    volume, result = case.encoding.volume, case.encoding.result
+    _, row_mm, column_mm = volume.grid.spacing_mm
+    for group, segment in zip(items(sr, "Measurement Group")[1::2], result.segments, strict=True):
+        region = items(group, "Image Region")[0]
+        reference = region.ContentSequence[0].ReferencedSOPSequence[0]
+        index = [f.sop_instance_uid if f else None for f in volume.frames].index(reference.ReferencedSOPInstanceUID)
+        mask = result.labels[index] == segment.label.value
+        assert mask.sum() == (result.labels == segment.label.value).sum(axis=(1, 2)).max()
+        rows, columns = np.nonzero(mask)
+        points = np.array(region.GraphicData).reshape(-1, 2)
+        assert region.GraphicType == "POLYLINE"
+        assert points.min(axis=0).tolist() == [columns.min(), rows.min()]
+        assert points.max(axis=0).tolist() == [columns.max() + 1, rows.max() + 1]
+        area = float(items(group, "Area")[0].MeasuredValueSequence[0].NumericValue)
+        assert area == pytest.approx((mask.sum() - 0.5) * row_mm * column_mm)
+
+
+def test_the_sr_lists_its_sources(case: Case, sr: Dataset) -> None:
+    """Every source image is in the library and in the evidence, the SEG in the evidence."""
+    wanted = {header.SOPInstanceUID for header in case.encoding.data_sets}
+    library = items(sr, "Image Library")[0]
+    assert {item.ReferencedSOPSequence[0].ReferencedSOPInstanceUID for item in items(library, "Source")} == wanted
+    evidence = {
+        instance.ReferencedSOPInstanceUID
+        for study in sr.CurrentRequestedProcedureEvidenceSequence
+        for series in study.ReferencedSeriesSequence
+        for instance in series.ReferencedSOPSequence
+    }
+    assert evidence == wanted | {case.encoding.uids.instance("SEG")}
+
+
+def test_a_korean_patient_keeps_their_name(tmp_path: Path) -> None:
+    """In both objects, in UTF-8."""
+    for artifact in encode(make_case(tmp_path, VARIANTS["korean"]).encoding):
+        assert str(dcmread(BytesIO(artifact.content)).PatientName) == HANGUL_NAME
+
+
+def test_the_default_charset_is_used(tmp_path: Path) -> None:
+    """For a source that names none."""
+    case = make_case(tmp_path, VARIANTS["no character set, EUC-KR"])
+    encoding = replace(case.encoding, default_charset="ISO 2022 IR 149")
+    for artifact in encode(encoding):
+        assert str(dcmread(BytesIO(artifact.content)).PatientName) == "홍^길동"
+
+
+def test_two_results_of_a_source_without_frame_of_reference_share_one(tmp_path: Path) -> None:
+    """It belongs to the series, not to the result."""
+    case = make_case(tmp_path, VARIANTS["no frame of reference"])
+    spec = make_spec(model_id="another")
+    other = replace(case.encoding, spec=spec)
+    first, second = (dcmread(BytesIO(encode(e)[0].content)) for e in (case.encoding, other))
+    assert first.FrameOfReferenceUID == second.FrameOfReferenceUID
+
+
+def test_an_interpolated_slice_has_no_frame(tmp_path: Path) -> None:
+    """What no source shows, no result claims to show there."""
+    case = make_case(tmp_path, VARIANTS["one slice missing"])
+    seg = dcmread(BytesIO(encode(case.encoding)[0].content))
+    gap = case.encoding.volume.grid.to_lps((2, 0, 0))[2]
+    heights = {
+        round(float(f.PlanePositionSequence[0].ImagePositionPatient[2]), 3)
+        for f in seg.PerFrameFunctionalGroupsSequence
+    }
+    assert round(float(gap), 3) not in heights
+    assert len(heights) == 3
+
+
+def test_no_findings_make_no_objects(case: Case) -> None:
+    """An empty SEG is not allowed, and an SR without findings blanks the viewer."""
+    empty = replace(case.encoding.result, segments=())
+    assert encode(replace(case.encoding, result=empty)) == ()
+
+
+@pytest.mark.parametrize(
+    ("seg", "sr", "kinds"), [(True, False, ["SEG"]), (False, False, []), (False, True, ["SEG", "SR"])]
+)
+def test_the_model_says_what_is_published(case: Case, seg: bool, sr: bool, kinds: list[str]) -> None:
+    """An SR refers to its SEG, so that comes along."""
+    publication = replace(case.encoding.spec.publication, seg=seg, sr=sr)
+    encoding = replace(case.encoding, spec=replace(case.encoding.spec, publication=publication))
+    assert [artifact.kind.value for artifact in encode(encoding)] == kinds
+
+
+def test_a_result_that_is_not_what_was_encoded_is_stopped(case: Case) -> None:
+    """A voxel count that disagrees means that somebody counted something else."""
+    first, *others = case.encoding.result.segments
+    wrong = replace(case.encoding.result, segments=(replace(first, voxel_count=first.voxel_count + 1), *others))
+    with pytest.raises(EncodingError, match="voxels"):
+        encode(replace(case.encoding, result=wrong))
+
+
+def test_a_displaced_result_is_stopped(case: Case) -> None:
+    """A mirrored or shifted result looks right and is not."""
+    first, *others = case.encoding.result.segments
+    x, y, z = first.centroid_lps_mm
+    wrong = replace(case.encoding.result, segments=(replace(first, centroid_lps_mm=(-x - 1, y, z)), *others))
+    with pytest.raises(EncodingError, match="mm away"):
+        encode(replace(case.encoding, result=wrong))
+
+
+def test_a_segment_that_is_not_in_the_label_map_is_stopped(case: Case) -> None:
+    """Every finding must be drawn."""
+    labels = case.encoding.result.labels.copy()
+    labels[labels == 1] = 0
+    wrong = replace(case.encoding.result, labels=labels)
+    with pytest.raises(EncodingError, match="does not hold the segments"):
+        encode(replace(case.encoding, result=wrong))
+
+
+def test_a_finding_on_the_interpolated_slice_alone_is_stopped(tmp_path: Path) -> None:
+    """It has no image to be drawn on."""
+    labels = np.zeros((6, 20, 16), dtype=np.uint8)
+    labels[3, 4:9, 4:9] = 1
+    labels[2, 12:15, 4:9] = 2
+    case = make_case(tmp_path, SeriesOptions(omit=frozenset({2})), labels=labels)
+    with pytest.raises(EncodingError, match="does not hold the segments"):
+        encode(case.encoding)
+
+
+def test_what_the_library_raises_is_an_encoding_error(case: Case) -> None:
+    """The message names the kind of fault and no value."""
+    publication = replace(case.encoding.spec.publication, series_number=-1)
+    encoding = replace(case.encoding, spec=replace(case.encoding.spec, publication=publication))
+    with pytest.raises(EncodingError, match="could not be built \\(ValueError\\)") as caught:
+        encode(encoding)
+    assert caught.value.__cause__ is not None
+
+
+def test_a_frame_without_its_header_is_an_encoding_error(case: Case) -> None:
+    """Nothing is guessed about a source that is not there."""
+    with pytest.raises(EncodingError, match="not at hand"):
+        encode(replace(case.encoding, data_sets=case.encoding.data_sets[1:]))
+
+
+def test_a_frame_without_position_is_an_encoding_error(tmp_path: Path) -> None:
+    """Its place in the patient is not known."""
+    case = make_case(tmp_path)
+    del case.encoding.data_sets[2].ImagePositionPatient
+    with pytest.raises(EncodingError, match="Image Position"):
+        encode(case.encoding)
+
+
+def test_nothing_of_the_patient_is_logged_or_warned(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, recwarn: pytest.WarningsRecorder
+) -> None:
+    """The libraries quote odd names and values; none of it may reach a log."""
+    options = SeriesOptions(header={"PatientName": "SENTINEL", "StudyID": "SENTINEL-7"})
+    case = make_case(tmp_path, options)
+    with caplog.at_level(logging.DEBUG):
+        encode(case.encoding)
+    assert "SENTINEL" not in caplog.text
+    assert not [w for w in recwarn if "SENTINEL" in str(w.message)]
+    assert logging.getLogger("highdicom").level == logging.NOTSET
