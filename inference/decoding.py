@@ -27,6 +27,7 @@ MAX_SIDE: Final = 4096
 
 _GREYSCALE: Final = frozenset({"MONOCHROME1", "MONOCHROME2"})
 _ALLOCATED_BITS: Final = frozenset({8, 16, 32})
+_JPEG_EXTENDED: Final = "1.2.840.10008.1.2.4.51"
 _START_OF_FRAME: Final = frozenset({*range(0xC0, 0xD0), 0xF7}) - {0xC4, 0xC8, 0xCC}
 """Second bytes of the JPEG and JPEG-LS markers that carry the image size (ITU-T T.81 table B.1, T.87)."""
 
@@ -121,13 +122,28 @@ def decode(instance: StoredInstance, expected: PixelFormat) -> NDArray[np.float3
     if instance.transfer_syntax_uid in ENCAPSULATED_TRANSFER_SYNTAXES:
         _check_codestream(data_set, expected)
     try:
-        stored = np.asarray(data_set.pixel_array)
+        stored = _stored_values(data_set, instance)
     except Exception as error:  # decoders raise many types, all of which mean damaged pixel data
         message = f"the pixel data of an image cannot be decoded ({type(error).__name__})"
         raise UnsupportedPixelData(ReasonCode.PIXEL_CORRUPT, message) from error
     if stored.shape != (expected.rows, expected.columns):
         raise UnsupportedPixelData(ReasonCode.PIXEL_CORRUPT, "an image is not of the size that its header says")
     return _modality_values(_without_padding(stored, data_set), data_set, expected)
+
+
+def _stored_values(data_set: Dataset, instance: StoredInstance) -> NDArray[np.generic]:
+    """Decode by pydicom, except 12-bit JPEG Extended, for which it has no permissive decoder and GDCM itself does."""
+    if instance.transfer_syntax_uid != _JPEG_EXTENDED or data_set.BitsAllocated != 16:
+        return np.asarray(data_set.pixel_array)
+    import gdcm
+
+    reader = gdcm.ImageReader()
+    reader.SetFileName(str(instance.path))
+    if not reader.Read():
+        raise ValueError("GDCM cannot read the image")
+    content = reader.GetImage().GetBuffer().encode("utf-8", errors="surrogateescape")
+    stored = np.frombuffer(content, dtype=np.int16 if data_set.PixelRepresentation else np.uint16)
+    return stored.reshape(int(data_set.Rows), int(data_set.Columns))
 
 
 def _read(instance: StoredInstance) -> Dataset:

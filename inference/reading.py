@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -9,7 +11,7 @@ from typing import Final
 import numpy as np
 from pydicom import dcmread
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
 
 from inference.attributes import integer, number, text, texts, values
 from inference.domain.identifiers import UID
@@ -28,6 +30,23 @@ ENHANCED_CLASSES: Final = frozenset(
     }
 )
 """Multi-frame classes whose geometry is in functional groups, also when they hold a single frame."""
+
+
+_UNREADABLE: Final = (
+    InvalidDicomError,
+    BytesLengthException,
+    OSError,
+    EOFError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    LookupError,
+    NotImplementedError,
+    RecursionError,
+    struct.error,
+    zlib.error,
+)
+"""What parsing a damaged header was seen to raise, a depth of nesting without end among it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +89,7 @@ def read_headers(instances: Sequence[StoredInstance]) -> tuple[Dataset, ...]:
 def _read_header(instance: StoredInstance) -> Dataset:
     try:
         return dcmread(instance.path, stop_before_pixels=True, force=True)
-    except (InvalidDicomError, OSError, EOFError, ValueError, TypeError, AttributeError, LookupError) as error:
+    except _UNREADABLE as error:
         message = "the header of an instance cannot be read"
         raise IncompleteSeries(ReasonCode.MISSING_ATTRIBUTE, message) from error
 
