@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from threading import Event
 from typing import Any, Final, cast
 
 import huey
@@ -25,6 +26,7 @@ STOP_SECONDS: Final = 20.0
 """How long a stopping consumer waits for the job at hand; its lease covers what is cut off."""
 
 HEALTH_SECONDS: Final = 10.0
+PAUSE_SECONDS: Final = 0.1
 POLL_SECONDS: Final = 0.5
 """Longest pause between two looks into the embedded queue; Redis wakes its reader by itself."""
 
@@ -62,18 +64,21 @@ class QueueConsumer:
     def run(self) -> None:
         """Take hints until ``stop`` is called, then wait for the jobs at hand, but not for ever."""
         self._consumer.start()
-        waited = 0.0
+        pause = Event()  # our own: a signal handler in this thread must never find the lock of Huey's flag taken
+        looks = 0
         while not self._stopping:
-            self._consumer.stop_flag.wait(0.1)
-            waited += 0.1
-            if waited >= HEALTH_SECONDS:
-                waited = 0.0
+            pause.wait(PAUSE_SECONDS)
+            looks += 1
+            if looks * PAUSE_SECONDS >= HEALTH_SECONDS:
+                looks = 0
                 self._consumer.check_worker_health()
         self._consumer.stop(graceful=True)
 
     def stop(self) -> None:
-        """Make ``run`` end; only sets a flag, so that a signal handler and another thread may call it."""
-        self._stopping = True
+        """Make ``run`` end and workers take nothing more; a signal handler and any thread may call it."""
+        if not self._stopping:
+            self._stopping = True
+            self._consumer.stop_flag.set()
 
 
 class _QuietConsumer(Consumer):  # type: ignore[misc]
