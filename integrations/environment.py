@@ -80,26 +80,25 @@ def read_variables(env: Mapping[str, str], fields: Sequence[str]) -> tuple[dict[
     for field in fields:
         names = [variable_name(field), *([guide[field]] if field in guide else [])]
         for name in names:
-            try:
-                value = _one(env, name, may_be_file=field in FILE_FIELDS)
-            except ValueError as error:
-                faults.append(str(error))
-                continue
+            value, fault = _one(env, name, may_be_file=field in FILE_FIELDS)
+            if fault is not None:
+                faults.append(fault)
             if value is not None:
                 values.setdefault(field, value)
     return values, faults
 
 
-def _one(env: Mapping[str, str], name: str, *, may_be_file: bool) -> str | None:
+def _one(env: Mapping[str, str], name: str, *, may_be_file: bool) -> tuple[str | None, str | None]:
+    """Give the value of one variable, or None, and what is wrong with it, or None."""
     value, path = env.get(name) or None, env.get(name + FILE_SUFFIX) or None
     if not may_be_file or path is None:
-        return value
+        return value, None
     if value is not None:
-        raise ValueError(f"{name} and {name}{FILE_SUFFIX} are both set; keep one")
+        return value, f"{name} and {name}{FILE_SUFFIX} are both set; keep one"
     try:
-        return Path(path).read_text(encoding="utf-8").strip()
+        return Path(path).read_text(encoding="utf-8").strip(), None
     except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{name}{FILE_SUFFIX}: the file cannot be read ({type(error).__name__})") from error
+        return None, f"{name}{FILE_SUFFIX}: the file cannot be read ({type(error).__name__})"
 
 
 def _unknown(env: Mapping[str, str], fields: Sequence[str]) -> list[str]:
