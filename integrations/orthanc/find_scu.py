@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from pydicom.dataset import Dataset
@@ -25,11 +26,13 @@ class FindSCUCounter(ArchiveCounter):
     Parameters
     ----------
     peer
-        The archive; its timeout bounds each question, so choose a short one.
+        The archive.
+    patience_s
+        Longest wait for each step of a question: other series wait meanwhile, so it is shorter than the peer's own.
     """
 
-    def __init__(self, peer: Peer) -> None:
-        self._peer = peer
+    def __init__(self, peer: Peer, patience_s: float = 3.0) -> None:
+        self._peer = replace(peer, timeout_s=min(peer.timeout_s, patience_s))
 
     def count(self, study_instance_uid: UID, series_instance_uid: UID) -> int | None:
         """Give the archive's count, 0 for a series it does not hold, None when it does not answer or cannot say."""

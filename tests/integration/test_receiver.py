@@ -249,6 +249,15 @@ def test_a_port_that_is_taken_is_a_configuration_error(node: Receiving, tmp_path
         second.start()
 
 
+def test_receivers_may_share_a_port(tmp_path: Path) -> None:
+    """With SO_REUSEPORT several receiver processes take associations on one port and share one spool."""
+    with receiving(tmp_path, ReceiverOptions(OUR_TITLE, reuse_port=True)) as first:
+        options = ReceiverOptions(OUR_TITLE, port=first.port, reuse_port=True)
+        with receiving(tmp_path, options) as second:
+            assert first.port == second.port
+            assert echoscu(first.port).returncode == 0
+
+
 def test_stopping_lets_a_sender_finish(tmp_path: Path) -> None:
     """An open association may end by itself; what it sends meanwhile is kept."""
     with receiving(tmp_path) as node, raw_scu(node.port) as scu:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -176,3 +177,10 @@ def test_a_folder_archive_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(PeerUnavailable):
         FolderArchive(tmp_path / "file").deliver([artifact()])
+
+
+def test_a_silent_archive_holds_up_nobody_for_long() -> None:
+    """A host that takes the connection and says nothing is given up after the counter's patience."""
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        peer = Peer(AETitle("MUTE"), "127.0.0.1", mute.getsockname()[1], AETitle("NEURONOVA"), timeout_s=600)
+        assert FindSCUCounter(peer, patience_s=0.5).count(STUDY, STUDY) is None
