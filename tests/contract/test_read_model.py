@@ -1,0 +1,112 @@
+"""What the API asks the database is answered alike by SQLite and MariaDB."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from control_api.queries import ReadModel
+from control_api.records import Cursor, JobFilter, StudyFilter
+from inference.domain.identifiers import UID, JobID
+from inference.domain.job import JobState
+from inference.errors import JobNotFound, StudyNotFound
+from tests.support.control_api import BRAIN, RESULT, SERIES, STUDY, ControlAPI
+from tests.support.fakes import NOON
+
+
+@pytest.fixture
+def rows(database: Engine, tmp_path: Path) -> ControlAPI:
+    """Give a database to put rows into."""
+    return ControlAPI(database, tmp_path)
+
+
+@pytest.fixture
+def queries(rows: ControlAPI) -> ReadModel:
+    """Give the read side of it."""
+    return rows.services.queries
+
+
+def test_pages_of_jobs_join_without_gap_or_repeat(rows: ControlAPI, queries: ReadModel) -> None:
+    """Microseconds and equal times both keep their order."""
+    same = NOON.replace(tzinfo=None)
+    for number in range(3):
+        rows.has_job(number, created_at=same)
+    for number in range(3, 6):
+        rows.has_job(number, created_at=same.replace(microsecond=number))
+
+    seen, cursor = [], None
+    for _ in range(3):
+        page = queries.list_jobs(JobFilter(), 2, cursor)
+        seen += [int(job.job_id, 16) - 0xA000 for job in page.items]
+        cursor = page.next
+
+    assert (seen, cursor) == ([5, 4, 3, 2, 1, 0], None)
+
+
+def test_a_job_is_given_with_stages_and_result(rows: ControlAPI, queries: ReadModel) -> None:
+    """JSON, times and numbers come back as they were put in."""
+    job_id = JobID(rows.has_job(1, result=RESULT))
+    rows.has_stage(job_id, "infer", 4.25)
+
+    job = queries.job(job_id)
+
+    assert (job.model, job.state, dict(job.result)) == (BRAIN, JobState.COMPLETED, RESULT)
+    assert [(stage.stage.value, stage.seconds, stage.started_at) for stage in job.stages] == [("infer", 4.25, NOON)]
+
+
+def test_studies_are_counted_and_filtered(rows: ControlAPI, queries: ReadModel) -> None:
+    """Counts are numbers and not the database's decimals; filters narrow each other."""
+    rows.has_study(patient_id="P1", study_date="20260102", patient_name="Müller^Jörg")
+    rows.has_study(UID("1.2"), minutes=-1, patient_id="P1", study_date="20250102")
+    rows.has_series(instance_count=3)
+    rows.has_series(UID(f"{STUDY}.3"), instance_count=4, receiving=True)
+
+    [study] = queries.list_studies(StudyFilter(patient_id="P1", date_from=date(2026, 1, 1)), 10).items
+
+    assert (study.series_count, study.instance_count, study.receiving) == (2, 7, True)
+    assert all(type(count) is int for count in (study.series_count, study.instance_count))
+    assert study.patient_name == "Müller^Jörg"
+    older = queries.list_studies(StudyFilter(), 10, Cursor(study.last_received_at, study.study_uid)).items
+    assert [(one.study_uid, one.series_count, one.receiving) for one in older] == [(UID("1.2"), 0, False)]
+    assert queries.receiving_count() == 1
+
+
+def test_a_study_is_given_with_its_series_and_their_jobs(rows: ControlAPI, queries: ReadModel) -> None:
+    """Also by one of its series."""
+    rows.has_study()
+    rows.has_series(reason_code="geometry.gap", reason_message="two slices are missing", decision="rejected")
+    job_id = rows.has_job(4)
+
+    study = queries.study_of(SERIES)
+
+    assert study == queries.study(STUDY)
+    [series] = study.series
+    assert series.reason is not None
+    assert (series.reason.code, series.receiving, [job.job_id for job in series.jobs]) == (
+        "geometry.gap",
+        False,
+        [job_id],
+    )
+
+
+def test_run_numbers_and_counts(rows: ControlAPI, queries: ReadModel) -> None:
+    """The next run follows the highest of the same input and weights; every state is counted."""
+    rows.has_job(4)
+    rows.has_job(9, JobState.FAILED, model_digest="0" * 64)
+
+    assert queries.next_run(SERIES, 1, BRAIN) == 5
+    assert queries.next_run(SERIES, 2, BRAIN) == 1
+    assert queries.job_counts() == dict.fromkeys(JobState, 0) | {JobState.COMPLETED: 1, JobState.FAILED: 1}
+
+
+def test_what_is_not_there_is_named(queries: ReadModel) -> None:
+    """Not None, which a caller could forget to look at."""
+    with pytest.raises(JobNotFound):
+        queries.job(JobID("0" * 32))
+    with pytest.raises(StudyNotFound):
+        queries.study(STUDY)
+    with pytest.raises(StudyNotFound):
+        queries.study_of(SERIES)
