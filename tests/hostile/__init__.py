@@ -1,0 +1,1 @@
+"""Bad input, and what must hold in spite of it."""
