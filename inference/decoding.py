@@ -213,7 +213,8 @@ def _modality_values(pixels: NDArray[np.float64], data_set: Dataset, expected: P
     slope, intercept = number(data_set, "RescaleSlope"), number(data_set, "RescaleIntercept")
     if slope == 0:
         raise UnsupportedPixelData(ReasonCode.PIXEL_FORMAT, "the rescale slope of an image is zero")
-    return (pixels * (1.0 if slope is None else slope) + (intercept or 0.0)).astype(np.float32)
+    with np.errstate(over="ignore"):  # what is not finite then is refused by whoever stacks the slices
+        return (pixels * (1.0 if slope is None else slope) + (intercept or 0.0)).astype(np.float32)
 
 
 def _through_lut(pixels: NDArray[np.float64], data_set: Dataset) -> NDArray[np.float32]:
