@@ -1,4 +1,4 @@
-"""The run manifest: what went in, what worked on it and what came out, so that a result can be traced and repeated."""
+"""The run manifest: what went in, what worked on it and what came out, so that a result can be traced back."""
 
 from __future__ import annotations
 

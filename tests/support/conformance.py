@@ -14,7 +14,7 @@ _LIMIT_S: Final = 120
 
 
 def dciodvfy_errors(path: Path) -> list[str]:
-    """Check one object against its IOD; the exit status says nothing, so the lines are read."""
+    """Check one object against its IOD; not every build tells errors by its exit status, so the lines are read."""
     return _errors("dciodvfy", "-new", str(path))
 
 
@@ -52,5 +52,6 @@ def _run(program: str, *arguments: object) -> None:
 def _errors(program: str, *arguments: str) -> list[str]:
     done = subprocess.run([str(_PROGRAMS / program), *arguments], capture_output=True, timeout=_LIMIT_S, check=False)
     lines = (done.stdout + done.stderr).decode(errors="replace").splitlines()
-    assert done.returncode == 0, lines
-    return [line for line in lines if line.startswith("Error")]
+    errors = [line for line in lines if line.startswith("Error")]
+    assert errors or done.returncode == 0, lines
+    return errors

@@ -1,0 +1,158 @@
+"""Reports on a real HAPI FHIR R4 server that refuses whatever does not validate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import httpx
+import pytest
+
+from inference.domain.result import Subject
+from inference.errors import FHIRRejected, FHIRUnavailable
+from integrations.fhir.client import HAPIReportSink
+from integrations.fhir.mapping import report_bundle
+from integrations.system import SystemClock
+from tests.support.fhir_server import FHIRServer
+from tests.support.reports import SUBJECT, Names, make_report
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def sink(fhir_server: FHIRServer) -> Iterator[HAPIReportSink]:
+    """Give a client of the server."""
+    with httpx.Client(timeout=120) as client:
+        yield HAPIReportSink(fhir_server.base_url, client, SystemClock())
+
+
+def study_search(study: int) -> dict[str, str]:
+    """Search by the study's identifier."""
+    return {"identifier": f"urn:dicom:uid|urn:oid:2.25.100.{study}"}
+
+
+def test_a_report_is_found_by_its_study_with_all_its_observations(
+    fhir_server: FHIRServer, sink: HAPIReportSink
+) -> None:
+    """As a RIS would look for it, and at the address that is given."""
+    address = sink.store(make_report(Names(report=10, study=10)))
+    (study,) = fhir_server.search("ImagingStudy", **study_search(10))
+    by_study = {"result.derived-from:ImagingStudy.identifier": study_search(10)["identifier"]}
+    (diagnostic,) = fhir_server.search("DiagnosticReport", **by_study)
+    assert address == f"{fhir_server.base_url}/DiagnosticReport/{diagnostic['id']}"
+    assert diagnostic["imagingStudy"] == [{"reference": f"ImagingStudy/{study['id']}"}]
+    values = [fhir_server.get(result["reference"])["valueQuantity"]["value"] for result in diagnostic["result"]]
+    assert values == [15.1235, 7.5, 22.6235]
+
+
+def test_every_resource_is_valid(fhir_server: FHIRServer) -> None:
+    """The HL7 validator has no error on any of them, also with next to nothing known."""
+    full = make_report()
+    source = replace(full.source, started_at=None, accession_number="", study_description="", modality="")
+    bare = replace(full, subject=Subject("", "", "", "", "", ""), source=source, absent=(), evidence=())
+    for report in (full, bare):
+        for entry in report_bundle(report)["entry"]:
+            assert fhir_server.faults(entry["resource"]) == []
+
+
+def test_the_validator_finds_what_is_wrong(fhir_server: FHIRServer) -> None:
+    """A check that cannot fail proves nothing."""
+    resource = report_bundle(make_report())["entry"][-2]["resource"]
+    del resource["status"]
+    assert fhir_server.faults(resource)
+
+
+def test_storing_a_report_three_times_changes_nothing(fhir_server: FHIRServer, sink: HAPIReportSink) -> None:
+    """Neither the number of resources nor the version of any."""
+    report = make_report(Names(report=20, study=20))
+    address = sink.store(report)
+    before = fhir_server.counts()
+    assert [sink.store(report) for _ in range(3)] == [address] * 3
+    assert fhir_server.counts() == before
+    (study,) = fhir_server.search("ImagingStudy", **study_search(20))
+    (provenance,) = fhir_server.search("Provenance", target=address.removeprefix(f"{fhir_server.base_url}/"))
+    assert {study["meta"]["versionId"], provenance["meta"]["versionId"]} == {"1"}
+
+
+def test_posting_the_bare_bundle_three_times_changes_nothing(fhir_server: FHIRServer) -> None:
+    """The Bundle itself is safe to repeat, for whoever takes it from a file."""
+    bundle = report_bundle(make_report(Names(report=30, study=30)))
+    counts = []
+    for _ in range(3):
+        answer = httpx.post(fhir_server.base_url, json=bundle, timeout=120)
+        assert answer.status_code == 200, answer.text
+        counts.append(fhir_server.counts())
+    assert counts[0] == counts[1] == counts[2]
+
+
+def test_what_a_person_changed_stays(fhir_server: FHIRServer, sink: HAPIReportSink) -> None:
+    """A report that was made final is not set back by a late repeat."""
+    report = make_report(Names(report=40, study=40))
+    address = sink.store(report)
+    diagnostic = httpx.get(address, timeout=60).json() | {"status": "final"}
+    assert httpx.put(address, json=diagnostic, timeout=60).status_code == 200
+    assert sink.store(report) == address
+    assert httpx.get(address, timeout=60).json()["status"] == "final"
+
+
+def test_eight_equal_transactions_at_once_all_succeed_once(fhir_server: FHIRServer, sink: HAPIReportSink) -> None:
+    """HAPI lets one through and answers 409 to the others, which repeat."""
+    report = make_report(Names(report=50, study=50))
+    before = fhir_server.counts()
+    with ThreadPoolExecutor(8) as pool:
+        addresses = list(pool.map(lambda _: sink.store(report), range(8)))
+    assert len(set(addresses)) == 1
+    after = fhir_server.counts()
+    assert {kind: after[kind] - before[kind] for kind in after if kind not in ("Patient", "Device")} == {
+        "ImagingStudy": 1,
+        "Observation": 3,
+        "DiagnosticReport": 1,
+        "Provenance": 1,
+    }
+
+
+def test_results_of_several_models_on_one_study_do_not_overwrite_each_other(
+    fhir_server: FHIRServer, sink: HAPIReportSink
+) -> None:
+    """One study with the series of all, though all were written at once."""
+    reports = [make_report(Names(report=60 + n, study=60, series=1 + n % 2, model_id=f"model-{n}")) for n in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        addresses = set(pool.map(sink.store, reports))
+    assert len(addresses) == 4
+    (study,) = fhir_server.search("ImagingStudy", **study_search(60))
+    wanted = {report.source.series_instance_uid for report in reports}
+    wanted |= {item.identity.series_instance_uid for report in reports for item in report.evidence}
+    assert {series["uid"] for series in study["series"]} == wanted
+
+
+def test_studies_of_one_patient_share_the_patient_and_those_of_nobody_do_not(
+    fhir_server: FHIRServer, sink: HAPIReportSink
+) -> None:
+    """An empty PatientID joins nothing."""
+
+    def patients_of(subject: Subject, first: int) -> set[str]:
+        for number in (first, first + 1):
+            sink.store(make_report(Names(report=number, study=number, subject=subject)))
+        studies = [fhir_server.search("ImagingStudy", **study_search(n))[0] for n in (first, first + 1)]
+        return {study["subject"]["reference"] for study in studies}
+
+    assert len(patients_of(replace(SUBJECT, patient_id="P|2,$\\ é"), 70)) == 1
+    assert len(patients_of(Subject("", "", "", "", "", ""), 80)) == 2
+
+
+def test_a_refusal_is_told_by_its_codes_alone(fhir_server: FHIRServer, sink: HAPIReportSink) -> None:
+    """The server's text quotes the content."""
+    report = make_report(Names(report=90, study=90))
+    unit = replace(report.measurements[0].unit, value="SENTINEL")
+    wrong = replace(report, measurements=(replace(report.measurements[0], unit=unit),))
+    with pytest.raises(FHIRRejected, match="answers 422: ") as caught:
+        sink.store(wrong)
+    assert "SENTINEL" not in str(caught.value)
+    assert fhir_server.search("ImagingStudy", **study_search(90)) == []
+
+
+def test_a_server_that_is_not_there_is_unavailable(fhir_server: FHIRServer) -> None:
+    """Nothing listens on the port next to none."""
+    with httpx.Client(timeout=5) as client, pytest.raises(FHIRUnavailable):
+        HAPIReportSink("http://127.0.0.1:1/fhir", client, SystemClock()).store(make_report())

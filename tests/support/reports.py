@@ -1,0 +1,85 @@
+"""Reports made to order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
+
+from inference.domain.codes import BRAIN, MILLILITRE, VOLUME, Code
+from inference.domain.identifiers import UID
+from inference.domain.job import ModelReference
+from inference.domain.result import EvidenceObject, Measurement, Report, SourceSeries, Subject
+from inference.domain.study import InstanceIdentity
+
+MR_IMAGE = UID("1.2.840.10008.5.1.4.1.1.4")
+SEGMENTATION = UID("1.2.840.10008.5.1.4.1.1.66.4")
+COMPREHENSIVE_SR = UID("1.2.840.10008.5.1.4.1.1.88.33")
+SEOUL = timezone(timedelta(hours=9))
+
+SUBJECT = Subject("P-1", "Hospital A", "홍", "길동", "1980-01-02", "M")
+
+
+@dataclass(frozen=True)
+class Names:
+    """What makes a report another one.
+
+    Parameters
+    ----------
+    report, study, series
+        Last parts of the UIDs.
+    model_id
+        Id of the model.
+    patient
+        Whom it is about.
+    """
+
+    report: int = 1
+    study: int = 1
+    series: int = 1
+    model_id: str = "brain-structures"
+    subject: Subject = SUBJECT
+
+
+def make_report(names: Names = Names()) -> Report:
+    """Give a report with two structures, a total, a SEG and an SR."""
+    study, series = UID(f"2.25.100.{names.study}"), UID(f"2.25.100.{names.study}.{names.series}")
+    source = SourceSeries(
+        study_instance_uid=study,
+        series_instance_uid=series,
+        accession_number="ACC-1",
+        study_id="1",
+        study_description="뇌 MRI",
+        series_description="T1",
+        modality="MR",
+        started_at=datetime(2026, 1, 2, 9, 30, tzinfo=SEOUL),
+        instances=tuple(InstanceIdentity(study, series, UID(f"{series}.{n}"), MR_IMAGE) for n in (1, 2, 3)),
+    )
+    return Report(
+        report_uid=UID(f"2.25.200.{names.report}"),
+        subject=names.subject,
+        source=source,
+        model=ModelReference(names.model_id, "1.2.0", "ab" * 32),
+        model_title="Brain structures",
+        manufacturer="NeuroNova",
+        intended_use="Research on brain volumes.",
+        procedure=Code("24590-2", "LN", "Brain MRI"),
+        region=BRAIN,
+        measurements=(
+            _volume("Thalamus", Code("42695009", "SCT", "Thalamus"), 15.123456, UID(f"2.25.300.{names.series}.1")),
+            _volume("Caudate", Code("11000004", "SCT", "Caudate nucleus"), 7.5, UID(f"2.25.300.{names.series}.2")),
+            _volume("All structures", BRAIN, 22.623456, None),
+        ),
+        absent=("Hippocampus",),
+        evidence=(_evidence("SEG", SEGMENTATION, study, names), _evidence("SR", COMPREHENSIVE_SR, study, names)),
+        warnings=("One slice is missing",),
+        produced_at=datetime(2026, 1, 2, 12, 30, tzinfo=UTC),
+    )
+
+
+def _volume(label: str, finding: Code, millilitres: float, tracking_uid: UID | None) -> Measurement:
+    return Measurement(label, finding, VOLUME, millilitres, MILLILITRE, tracking_uid, label if tracking_uid else None)
+
+
+def _evidence(kind: str, sop_class: UID, study: UID, names: Names) -> EvidenceObject:
+    series = UID(f"2.25.400.{names.report}.{len(kind)}")
+    return EvidenceObject(kind, InstanceIdentity(study, series, UID(f"{series}.1"), sop_class), "00" * 32)

@@ -1,0 +1,194 @@
+"""How the client takes every answer of a server, on a scripted transport."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import httpx
+import pytest
+
+from inference.errors import FHIRConflict, FHIRRejected, FHIRUnavailable
+from integrations.fhir.client import HAPIReportSink, RetryPolicy
+from tests.support.fakes import FixedClock
+from tests.support.reports import make_report
+
+BASE = "http://fhir.test/fhir"
+Answer = Callable[[httpx.Request], httpx.Response]
+
+
+def stored(request: httpx.Request, study_status: str = "201 Created") -> httpx.Response:
+    """Answer as a server that carried the transaction out."""
+    entries = []
+    for number, entry in enumerate(json.loads(request.content)["entry"], start=1):
+        kind = entry["resource"]["resourceType"]
+        status = study_status if kind == "ImagingStudy" else "201 Created"
+        entries.append({"response": {"status": status, "location": f"{kind}/{number}/_history/1"}})
+    return httpx.Response(200, json={"resourceType": "Bundle", "type": "transaction-response", "entry": entries})
+
+
+def found(*studies: dict[str, Any]) -> httpx.Response:
+    """Answer a search."""
+    return httpx.Response(
+        200, json={"resourceType": "Bundle", "type": "searchset", "entry": [{"resource": s} for s in studies]}
+    )
+
+
+class Server:
+    """Plays a script: one answer per transaction, and one per search for the study."""
+
+    def __init__(self, transactions: Sequence[Answer], searches: Sequence[httpx.Response] = ()) -> None:
+        self._transactions: Iterator[Answer] = iter(transactions)
+        self._searches: Iterator[httpx.Response] = iter(searches)
+        self.bundles: list[dict[str, Any]] = []
+        self.clock = FixedClock()
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        """Answer one request."""
+        if request.method == "GET":
+            assert request.headers["Cache-Control"] == "no-cache"
+            return next(self._searches, found())
+        self.bundles.append(json.loads(request.content))
+        return next(self._transactions)(request)
+
+    def store(self, attempts: int = 8) -> str:
+        """Let the client store a report here."""
+        with httpx.Client(transport=httpx.MockTransport(self)) as client:
+            return HAPIReportSink(f"{BASE}/", client, self.clock, RetryPolicy(attempts)).store(make_report())
+
+
+def status(code: int, body: object = None) -> Answer:
+    """Answer with a status."""
+    return lambda _: httpx.Response(code, json=body or {})
+
+
+def no_connection(request: httpx.Request) -> httpx.Response:
+    """Be away."""
+    raise httpx.ConnectError("refused SENTINEL", request=request)
+
+
+def test_the_address_of_the_report_is_given_without_its_version() -> None:
+    """It stays right when a person edits the report."""
+    server = Server([stored])
+    assert server.store() == f"{BASE}/DiagnosticReport/7"
+    assert server.clock.waits == []
+
+
+def test_a_server_that_names_no_places_gives_a_search() -> None:
+    """The report can still be found."""
+
+    def placeless(request: httpx.Request) -> httpx.Response:
+        body = stored(request).json()
+        for entry in body["entry"]:
+            del entry["response"]["location"]
+        return httpx.Response(200, json=body)
+
+    address = Server([placeless]).store()
+    assert address == f"{BASE}/DiagnosticReport?identifier=urn%3Adicom%3Auid%7Curn%3Aoid%3A2.25.200.1"
+
+
+@pytest.mark.parametrize("code", [409, 412])
+def test_a_lost_race_is_run_again_after_a_short_wait(code: int) -> None:
+    """Concurrent transactions on the same identifiers: one wins, the others repeat."""
+    server = Server([status(code), status(code), stored])
+    assert server.store().endswith("DiagnosticReport/7")
+    assert len(server.clock.waits) == 2
+    assert all(0 <= wait <= RetryPolicy().longest_wait_s for wait in server.clock.waits)
+
+
+def test_a_race_lost_every_time_is_a_conflict() -> None:
+    """The job is tried again later; this call is bounded."""
+    server = Server([status(409)] * 3)
+    with pytest.raises(FHIRConflict):
+        server.store(attempts=3)
+    assert len(server.clock.waits) == 2
+
+
+@pytest.mark.parametrize("answer", [status(500), status(503), status(429), status(408), no_connection])
+def test_a_server_that_cannot_at_the_moment_is_unavailable(answer: Answer) -> None:
+    """Retried later, with nothing of the connection's text."""
+    with pytest.raises(FHIRUnavailable) as caught:
+        Server([answer]).store()
+    assert "SENTINEL" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda _: httpx.Response(200, text="<html>log in</html>"),
+        lambda _: httpx.Response(200, json=[1]),
+        lambda _: httpx.Response(200, json={"type": "transaction-response", "entry": []}),
+        lambda request: httpx.Response(200, json={**stored(request).json(), "type": "batch-response"}),
+        lambda request: stored(request, study_status="500 Error"),
+        lambda _: httpx.Response(302, headers={"Location": "/login"}),
+    ],
+)
+def test_an_answer_that_is_not_to_a_transaction_stored_nothing(answer: Answer) -> None:
+    """A proxy in between may say 200 to anything."""
+    with pytest.raises(FHIRUnavailable, match="not as to a transaction"):
+        Server([answer]).store()
+
+
+def test_a_refusal_gives_the_codes_and_no_text() -> None:
+    """A server's diagnostics quote what was sent."""
+    outcome = {
+        "resourceType": "OperationOutcome",
+        "issue": [{"code": "processing", "diagnostics": "HAPI-0931: Patient SENTINEL"}, "odd"],
+    }
+    with pytest.raises(FHIRRejected, match=r"422: HAPI-0931, processing$") as caught:
+        Server([status(422, outcome)]).store()
+    assert "SENTINEL" not in str(caught.value)
+
+
+def known_study(**more: Any) -> dict[str, Any]:
+    """Give a study as the server has it."""
+    return {
+        "resourceType": "ImagingStudy",
+        "id": "77",
+        "meta": {"versionId": "4"},
+        "status": "available",
+        "subject": {"reference": "Patient/5"},
+        "modality": [{"code": "CT"}],
+        **more,
+    }
+
+
+def test_a_study_that_is_there_gets_our_series_and_keeps_its_own() -> None:
+    """Under the version that was read, so that no other writer's series are lost."""
+    theirs = {"uid": "1.2.3", "modality": {"code": "CT"}}
+    server = Server([stored], [found(known_study(series=[theirs]))])
+    server.store()
+    entry = next(e for e in server.bundles[0]["entry"] if e["resource"]["resourceType"] == "ImagingStudy")
+    assert entry["request"] == {"method": "PUT", "url": "ImagingStudy/77", "ifMatch": 'W/"4"'}
+    assert entry["resource"]["subject"] == {"reference": "Patient/5"}
+    assert [series["uid"] for series in entry["resource"]["series"]][:2] == ["1.2.3", "2.25.100.1.1"]
+    assert [coding["code"] for coding in entry["resource"]["modality"]] == ["CT", "MR"]
+
+
+def test_a_study_that_has_our_series_is_left_alone() -> None:
+    """A repeat writes nothing."""
+    first = Server([stored])
+    first.store()
+    ours = next(e["resource"] for e in first.bundles[0]["entry"] if e["resource"]["resourceType"] == "ImagingStudy")
+    study = known_study(series=ours["series"], modality=ours["modality"])
+    second = Server([lambda request: stored(request, "200 OK")], [found(study)])
+    second.store()
+    assert first.bundles == second.bundles
+
+
+def test_a_study_made_by_another_in_between_is_looked_at_again() -> None:
+    """Else our series would be missing from it without notice."""
+    server = Server([lambda request: stored(request, "200 OK"), stored], [found(), found(known_study())])
+    server.store()
+    methods = [
+        next(e["request"]["method"] for e in bundle["entry"] if e["resource"]["resourceType"] == "ImagingStudy")
+        for bundle in server.bundles
+    ]
+    assert methods == ["POST", "PUT"]
+
+
+def test_a_search_that_fails_for_a_moment_is_no_study() -> None:
+    """A conflict on the search is one like any other; the transaction decides."""
+    server = Server([stored], [httpx.Response(409)])
+    assert server.store().endswith("DiagnosticReport/7")

@@ -1,0 +1,222 @@
+"""A report becomes an R4 transaction that can be repeated, and that claims nothing it does not know."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+
+from inference.domain.codes import Code
+from inference.domain.result import Report, Subject
+from inference.errors import FHIRRejected
+from integrations.fhir.mapping import report_bundle
+from tests.support.reports import SEOUL, Names, make_report
+
+
+def resources(report: Report, kind: str) -> list[dict[str, Any]]:
+    """Give the resources of a type in the bundle of a report."""
+    entries = report_bundle(report)["entry"]
+    return [entry["resource"] for entry in entries if entry["resource"]["resourceType"] == kind]
+
+
+def only(report: Report, kind: str) -> dict[str, Any]:
+    """Give the one resource of a type."""
+    (resource,) = resources(report, kind)
+    return resource
+
+
+def with_subject(**changes: str) -> Report:
+    """Give a report about somebody else."""
+    report = make_report()
+    return replace(report, subject=replace(report.subject, **changes))
+
+
+def with_source(**changes: Any) -> Report:
+    """Give a report about another source."""
+    report = make_report()
+    return replace(report, source=replace(report.source, **changes))
+
+
+def test_the_same_report_gives_the_same_bundle() -> None:
+    """Also its temporary addresses."""
+    assert json.dumps(report_bundle(make_report())) == json.dumps(report_bundle(make_report()))
+
+
+def test_no_entry_is_posted_blind() -> None:
+    """Every entry is conditional on an identifier, or written under an id of our making."""
+    for entry in report_bundle(make_report())["entry"]:
+        request = entry["request"]
+        if request["method"] == "PUT":
+            assert request["url"] == f"Provenance/{entry['resource']['id']}"
+            continue
+        identifier = entry["resource"]["identifier"][0]
+        assert unquote(request["ifNoneExist"]) == f"identifier={identifier['system']}|{identifier['value']}"
+
+
+def test_characters_with_a_meaning_in_searches_are_escaped() -> None:
+    """A PatientID may hold any of them."""
+    (patient, *_) = report_bundle(with_subject(patient_id="a|b,c$d\\e&f"))["entry"]
+    assert unquote(patient["request"]["ifNoneExist"]).endswith("|a\\|b\\,c\\$d\\\\e&f")
+    assert "&" not in patient["request"]["ifNoneExist"]
+
+
+def test_two_studies_of_a_patient_share_the_patient_only() -> None:
+    """Conditions are equal for Patient and Device, and differ for the rest."""
+    first, second = (
+        {e["request"].get("ifNoneExist", e["request"]["url"]) for e in report_bundle(make_report(names))["entry"]}
+        for names in (Names(), Names(report=2, study=2))
+    )
+    kinds = sorted(unquote(condition).split("|")[0] for condition in first & second)
+    assert kinds == ["identifier=urn:neuronova:model", "identifier=urn:neuronova:patient-id:Hospital%20A"]
+
+
+def test_another_report_on_the_same_study_shares_study_patient_and_device() -> None:
+    """A re-run makes another report, not another study."""
+    first, second = (
+        {e["request"].get("ifNoneExist", e["request"]["url"]) for e in report_bundle(make_report(names))["entry"]}
+        for names in (Names(), Names(report=2))
+    )
+    assert len(first & second) == 3
+
+
+def test_the_patient_is_who_the_source_says() -> None:
+    """Identifier of the issuer, name, gender and birth date."""
+    patient = only(make_report(), "Patient")
+    assert patient["identifier"][0]["system"] == "urn:neuronova:patient-id:Hospital%20A"
+    assert patient["identifier"][0]["value"] == "P-1"
+    assert patient["name"] == [{"family": "홍", "given": ["길동"]}]
+    assert (patient["gender"], patient["birthDate"]) == ("male", "1980-01-02")
+
+
+def test_the_same_number_of_another_issuer_is_another_patient() -> None:
+    """Numbers mean a patient only where they were issued."""
+    systems = {only(with_subject(issuer=i), "Patient")["identifier"][0]["system"] for i in ("", "A", "B")}
+    assert len(systems) == 3
+
+
+def test_an_unidentified_patient_is_known_by_the_study_alone() -> None:
+    """Two anonymous studies must not become one person."""
+    nobody = Subject("", "", "", "", "", "")
+    first, second = (only(make_report(Names(study=study, subject=nobody)), "Patient") for study in (1, 2))
+    assert first["identifier"][0]["system"] == "urn:neuronova:patient-of-study"
+    assert first["identifier"] != second["identifier"]
+    assert set(first) == {"resourceType", "identifier"}
+
+
+def test_the_study_is_identified_as_fhir_wants_it() -> None:
+    """``urn:oid:`` for the study, bare UIDs for series and instances, the accession number typed."""
+    report = make_report()
+    study = only(report, "ImagingStudy")
+    known, accession = study["identifier"]
+    assert known == {"system": "urn:dicom:uid", "value": f"urn:oid:{report.source.study_instance_uid}"}
+    assert (accession["type"]["coding"][0]["code"], accession["value"]) == ("ACSN", "ACC-1")
+    assert [series["modality"]["code"] for series in study["series"]] == ["MR", "SEG", "SR"]
+    assert study["series"][0]["uid"] == report.source.series_instance_uid
+    assert study["series"][0]["numberOfInstances"] == 3
+    assert study["series"][1]["instance"][0]["uid"] == report.evidence[0].identity.sop_instance_uid
+
+
+def test_without_accession_number_there_is_none() -> None:
+    """Empty values are left out."""
+    study = only(with_source(accession_number="", study_description="", series_description=""), "ImagingStudy")
+    assert len(study["identifier"]) == 1
+    assert "description" not in study
+    assert "description" not in study["series"][0]
+
+
+def test_a_modality_that_is_no_code_is_other() -> None:
+    """The element is mandatory."""
+    assert only(with_source(modality="m r"), "ImagingStudy")["modality"][0]["code"] == "OT"
+
+
+@pytest.mark.parametrize(
+    ("started_at", "expected"),
+    [
+        (datetime(2026, 1, 2, 9, 30, tzinfo=SEOUL), "2026-01-02T09:30:00+09:00"),
+        (datetime(2026, 1, 2, tzinfo=SEOUL), "2026-01-02"),
+        (None, None),
+    ],
+)
+def test_the_time_of_the_study_is_said_as_far_as_it_is_known(
+    started_at: datetime | None, expected: str | None
+) -> None:
+    """With its zone; only the date where there is no time; nothing rather than a guess."""
+    report = with_source(started_at=started_at)
+    said = [only(report, "DiagnosticReport").get("effectiveDateTime"), only(report, "ImagingStudy").get("started")]
+    said += [observation.get("effectiveDateTime") for observation in resources(report, "Observation")]
+    assert set(said) == {expected}
+
+
+def test_each_measurement_is_a_preliminary_observation_with_a_ucum_value() -> None:
+    """Found again by report and tracking UID, and by the tracking UID alone."""
+    report = make_report()
+    observations = resources(report, "Observation")
+    assert len(observations) == 3
+    first, *_, total = observations
+    assert first["valueQuantity"] == {
+        "value": 15.1235,
+        "unit": "mL",
+        "system": "http://unitsofmeasure.org",
+        "code": "mL",
+    }
+    assert first["code"]["coding"][0] == {
+        "system": "http://snomed.info/sct",
+        "code": "118565006",
+        "display": "Volume",
+    }
+    assert first["bodySite"]["coding"][0]["code"] == "42695009"
+    tracking = report.measurements[0].tracking_uid
+    assert first["identifier"][0]["value"] == f"{report.report_uid}/{tracking}"
+    assert first["identifier"][1] == {"system": "urn:dicom:uid", "value": f"urn:oid:{tracking}"}
+    assert [i["value"] for i in total["identifier"]] == [f"{report.report_uid}/total-2"]
+    assert {observation["status"] for observation in observations} == {"preliminary"}
+
+
+def test_the_report_is_preliminary_radiology_and_no_diagnosis() -> None:
+    """It says so in words, with what was not found and what a reader should know."""
+    diagnostic = only(make_report(), "DiagnosticReport")
+    assert diagnostic["status"] == "preliminary"
+    assert [category["coding"][0]["code"] for category in diagnostic["category"]] == ["LP29684-5", "RAD"]
+    assert diagnostic["code"]["coding"][0]["code"] == "24590-2"
+    assert len(diagnostic["result"]) == 3
+    assert diagnostic["conclusion"].startswith("Research use only. Not for diagnosis.")
+    assert "Looked for and not found: Hippocampus." in diagnostic["conclusion"]
+    assert "One slice is missing" in diagnostic["conclusion"]
+
+
+def test_a_report_without_results_has_none() -> None:
+    """FHIR has no empty lists."""
+    report = replace(make_report(), measurements=(), absent=(), warnings=())
+    diagnostic = only(report, "DiagnosticReport")
+    assert "result" not in diagnostic
+    assert "not found" not in diagnostic["conclusion"]
+
+
+def test_provenance_names_report_objects_source_and_model() -> None:
+    """Who reads a SEG's UID finds what made it."""
+    report = make_report()
+    bundle = report_bundle(report)
+    addresses = {entry["resource"]["resourceType"]: entry["fullUrl"] for entry in bundle["entry"]}
+    provenance = only(report, "Provenance")
+    assert provenance["target"][0] == {"reference": addresses["DiagnosticReport"]}
+    named = {target["identifier"]["value"] for target in provenance["target"][1:]}
+    assert named == {f"urn:oid:{item.identity.sop_instance_uid}" for item in report.evidence}
+    assert provenance["agent"][0]["who"] == {"reference": addresses["Device"]}
+    assert provenance["entity"][0]["what"] == {"reference": addresses["ImagingStudy"]}
+
+
+def test_a_code_of_an_unknown_scheme_has_no_invented_system() -> None:
+    """Better no system than a wrong one."""
+    report = replace(make_report(), procedure=Code("X1", "99LOCAL", "Local procedure"))
+    assert only(report, "DiagnosticReport")["code"]["coding"] == [{"code": "X1", "display": "Local procedure"}]
+
+
+def test_what_does_not_fit_r4_is_refused_without_its_values() -> None:
+    """The message says where, never what: it may be a name."""
+    with pytest.raises(FHIRRejected, match="birthDate") as caught:
+        report_bundle(with_subject(birth_date="SENTINEL"))
+    assert "SENTINEL" not in str(caught.value)
