@@ -90,3 +90,13 @@ def mariadb_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariaDB
     server = MariaDB(tmp_path_factory.mktemp("mariadb"))
     yield server
     server.stop()
+
+
+@pytest.fixture
+def own_mariadb_server(tmp_path: Path) -> Iterator[MariaDB]:
+    """Give a running MariaDB for one test that may kill it."""
+    folder = tmp_path / "mariadb"
+    folder.mkdir()
+    server = MariaDB(folder)
+    yield server
+    server.stop()
