@@ -160,11 +160,9 @@ def _walk(location: str, pointer: str, messages: object) -> Iterator[FieldError]
         for name, inner in messages.items():
             token = "" if name == "_schema" else "/" + str(name).replace("~", "~0").replace("/", "~1")
             yield from _walk(location, pointer + token, inner)
-    elif isinstance(messages, list):
-        for message in messages:
-            yield FieldError(location, pointer, str(message))
     else:
-        yield FieldError(location, pointer, str(messages))
+        for message in messages if isinstance(messages, list) else [messages]:
+            yield FieldError(location, pointer, str(message))
 
 
 def _unexpected(error: Exception) -> Response:

@@ -9,7 +9,9 @@ const RETRYABLE = new Set(["FAILED", "REJECTED", "CANCELLED"]);
 const CANCELLABLE = new Set(["RECEIVED", "QUEUED", "PROCESSING", "DELIVERING"]);
 
 const find = (id) => document.getElementById(id);
-const view = { role: null, open: new Set(), limits: { jobs: PAGE, studies: PAGE }, timer: null, round: 0 };
+const view = {
+  role: null, open: new Set(), limits: { jobs: PAGE, studies: PAGE }, shown: {}, timer: null, round: 0,
+};
 
 // --- logging in and out -------------------------------------------------------------------------------------------
 
@@ -35,6 +37,7 @@ function leave() {
   clearTimeout(view.timer);
   view.round += 1;
   view.open.clear();
+  view.shown = {};
   for (const id of ["node", "models", "identity", "who", "updated"]) find(id).replaceChildren();
   for (const id of ["jobs", "studies"]) find(id).tBodies[0].replaceChildren();
   show(false);
@@ -86,8 +89,8 @@ async function refresh(round) {
   const details = new Map(await Promise.all([...openOf(jobs, "job"), ...openOf(studies, "study")].map(load)));
   if (round !== view.round) return;
   showNode(node);
-  fill("jobs", jobs, (job) => jobRows(job, details.get(`job ${job.job_id}`)));
-  fill("studies", studies, (study) => studyRows(study, details.get(`study ${study.study_uid}`)));
+  fill("jobs", jobs, details, (job) => jobRows(job, details.get(`job ${job.job_id}`)));
+  fill("studies", studies, details, (study) => studyRows(study, details.get(`study ${study.study_uid}`)));
   find("updated").textContent = `As of ${new Date(node.now).toLocaleTimeString()}.`;
 }
 
@@ -99,14 +102,23 @@ async function load(key) {
   return [key, await call(kind === "job" ? `/jobs/${id}` : `/studies/${id}`)];
 }
 
-/** Replace a table's rows, and leave the keyboard's focus where it was. */
-function fill(id, list, rows) {
+/** Replace a table's rows where something changed, and leave the keyboard's focus where it was or near it. */
+function fill(id, list, details, rows) {
   const body = find(id).tBodies[0];
+  const content = JSON.stringify([list, [...details], view.role]);
+  if (view.shown[id] === content) return;
+  view.shown[id] = content;
   const focused = body.contains(document.activeElement) ? document.activeElement.dataset.key : null;
   const shown = list.items.flatMap(rows);
   body.replaceChildren(...(shown.length ? shown : [make("tr", {}, make("td", { colSpan: 8 }, "None yet."))]));
-  if (focused) body.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
+  if (focused) refocus(body, focused);
   find(`more-${id}`).hidden = list.next === null;
+}
+
+function refocus(body, key) {
+  const at = (name) => body.querySelector(`[data-key="${CSS.escape(name)}"]`);
+  const [, item] = key.split(" ");
+  (at(key) ?? at(`job ${item}`) ?? at(`study ${item}`))?.focus({ preventScroll: true });
 }
 
 // --- the node -----------------------------------------------------------------------------------------------------
@@ -236,13 +248,15 @@ function detailRow(key, parts) {
   return make("tr", { className: "detail" }, make("td", { colSpan: 8 }, grid));
 }
 
+// A busy button stays enabled: a disabled one would lose the keyboard's focus.
 function action(text, key, path, body) {
   const button = make("button", { type: "button", className: "small", data: { key } }, text);
   button.addEventListener("click", async () => {
-    button.disabled = true;
+    if (button.ariaBusy === "true") return;
+    button.ariaBusy = "true";
     await attempt(() => call(path, { method: "POST", body }));
     if (find("notice").hidden) poll();
-    button.disabled = false;
+    button.ariaBusy = "false";
   });
   return button;
 }

@@ -6,7 +6,7 @@ import http.client
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,15 +38,22 @@ class Door:
 
     gateway: Gateway
     api: APIProcess
+    tokens: dict[str, str] = field(default_factory=dict)
 
     def client(self, username: str | None = None) -> httpx.Client:
-        """Give a client of the gateway, logged in where a name is given."""
+        """Give a client of the gateway, with the one token of a name where that is given."""
         client = httpx.Client(base_url=self.gateway.url, timeout=30)
         if username is not None:
-            login = client.post("/api/auth/login", json={"username": username, "password": PASSWORD})
-            assert login.status_code == httpx.codes.OK, login.text
-            client.headers["Authorization"] = f"Bearer {login.json()['access_token']}"
+            token = self.tokens.get(username) or self.log_in(username)
+            client.headers["Authorization"] = f"Bearer {self.tokens.setdefault(username, token)}"
         return client
+
+    def log_in(self, username: str) -> str:
+        """Give a new token."""
+        login = self.client().post("/api/auth/login", json={"username": username, "password": PASSWORD})
+        assert login.status_code == httpx.codes.OK, login.text
+        token: str = login.json()["access_token"]
+        return token
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +102,8 @@ def test_long_answers_and_large_bodies_are_allowed(tmp_path: Path) -> None:
 
 def test_a_person_logs_in_looks_and_leaves(door: Door) -> None:
     """Accounts, tokens, queries and revocation work on the real database, in every worker process."""
-    client = door.client("reader")
+    client = door.client()
+    client.headers["Authorization"] = f"Bearer {door.log_in('reader')}"
 
     assert client.get("/api/auth/me").json() == {"username": "reader", "role": "nurse"}
     assert client.get("/api/node/status").json()["queues"] == {"inference": 0, "delivery": 0}
@@ -243,6 +251,19 @@ def test_an_api_that_is_away_is_a_problem_document_too(tmp_path: Path) -> None:
     assert answer.json()["request_id"] == answer.headers["X-Request-ID"]
     assert page.status_code == 200
     assert "SECRET-78" not in gateway.log.read_text()
+
+
+def test_guessing_passwords_is_slowed_down(tmp_path: Path) -> None:
+    """One sender's logins are limited before the API spends a hash on each."""
+    gateway = start_gateway(tmp_path, f"127.0.0.1:{free_port()}")
+    try:
+        answers = [httpx.post(f"{gateway.url}/api/auth/login", json={}) for _ in range(40)]
+    finally:
+        gateway.stop()
+
+    limited = [answer for answer in answers if answer.status_code == 429]
+    assert limited
+    assert {answer.headers["Content-Type"] for answer in limited} == {"application/problem+json"}
 
 
 # --- what the API is for ------------------------------------------------------------------------------------------

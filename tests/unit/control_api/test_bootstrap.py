@@ -85,6 +85,8 @@ def test_models_match_by_the_headers_in_the_spool(settings: Settings, tmp_path: 
     assert refusal.value.code.startswith("selection.")
     with pytest.raises((InstanceUnreadable, StudyError)):
         match(gone)
+    with pytest.raises(InstanceUnreadable):
+        match(replace(head, instances=()))
 
 
 def test_a_server_gets_the_application_by_call_or_by_name(

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from control_api import write_description
 from control_api.auth.roles import PUBLIC
 from tests.support.control_api import ControlAPI
 from tests.support.repository import REPOSITORY
@@ -36,6 +37,13 @@ def test_the_committed_description_is_the_served_one(description: dict[str, Any]
     description["info"]["version"] = json.loads(SNAPSHOT.read_text(encoding="utf-8"))["info"]["version"]
 
     assert json.loads(SNAPSHOT.read_text(encoding="utf-8")) == description
+
+
+def test_the_description_is_written_without_a_running_node(description: dict[str, Any]) -> None:
+    """Whoever changes the contract writes the file with one command."""
+    written = json.loads(write_description.text())
+
+    assert written | {"info": None} == description | {"info": None}
 
 
 def test_every_route_is_described(api: ControlAPI, description: dict[str, Any]) -> None:
