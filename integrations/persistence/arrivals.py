@@ -53,11 +53,6 @@ class Incoming:
     now: datetime
 
 
-def is_known(connection: Connection, incoming: Incoming) -> bool:
-    """Tell whether these bytes are what the index holds at present for this instance."""
-    return bool(connection.scalar(select(instances.c.current).where(*_same_bytes(incoming))))
-
-
 def lock_study(connection: Connection, incoming: Incoming) -> None:
     """Make the study's row where it is not there, and hold it until the transaction ends."""
     header = incoming.header
@@ -72,7 +67,7 @@ def lock_study(connection: Connection, incoming: Incoming) -> None:
         "first_received_at": incoming.now,
         "last_received_at": incoming.now,
     }
-    upsert(connection, studies, row, {"last_received_at": incoming.now})
+    make_and_hold(connection, studies, row)
 
 
 def lock_series(connection: Connection, incoming: Incoming) -> Row[Any]:
@@ -91,7 +86,7 @@ def lock_series(connection: Connection, incoming: Incoming) -> Row[Any]:
         "first_received_at": incoming.now,
         "last_received_at": incoming.now,
     }
-    upsert(connection, series, row, {"series_instance_uid": identity.series_instance_uid})
+    make_and_hold(connection, series, row)
     held = connection.execute(
         select(series).where(series.c.series_instance_uid == identity.series_instance_uid).with_for_update()
     ).one()
@@ -102,32 +97,44 @@ def lock_series(connection: Connection, incoming: Incoming) -> Row[Any]:
 
 def place_instance(connection: Connection, incoming: Incoming) -> Arrival:
     """Write the row of an instance and tell what its arrival means; older bytes stop being current."""
-    instance, identity = incoming.instance, incoming.instance.identity
-    same_uid = (
-        instances.c.sop_instance_uid == identity.sop_instance_uid,
-        instances.c.series_instance_uid == identity.series_instance_uid,
-    )
-    older = update(instances).where(*same_uid, instances.c.current).values(current=False)
-    replaced = connection.execute(older).rowcount > 0
-    newest = {"current": True, "received_at": incoming.now, "path": incoming.path}
-    again = update(instances).where(*_same_bytes(incoming)).values(newest)
-    if connection.execute(again).rowcount == 0:
-        connection.execute(
-            insert(instances).values(
-                sop_instance_uid=identity.sop_instance_uid,
-                series_instance_uid=identity.series_instance_uid,
-                sop_class_uid=identity.sop_class_uid,
-                transfer_syntax_uid=instance.transfer_syntax_uid,
-                sha256=instance.sha256,
-                size_bytes=instance.size_bytes,
-                **newest,
-            )
+    instance = incoming.instance
+    found = connection.execute(
+        select(instances.c.id, instances.c.sha256, instances.c.current).where(
+            instances.c.sop_instance_uid == instance.identity.sop_instance_uid,
+            instances.c.series_instance_uid == instance.identity.series_instance_uid,
         )
-    return Arrival.CHANGED if replaced else Arrival.NEW
+    ).all()
+    same = next((row for row in found if row.sha256 == instance.sha256), None)
+    if same is not None and same.current:
+        return Arrival.DUPLICATE
+    older = [row.id for row in found if row.current]
+    if older:
+        connection.execute(update(instances).where(instances.c.id.in_(older)).values(current=False))
+    newest = {"current": True, "received_at": incoming.now, "path": incoming.path}
+    if same is not None:
+        connection.execute(update(instances).where(instances.c.id == same.id).values(newest))
+    else:
+        _insert_instance(connection, instance, newest)
+    return Arrival.CHANGED if found else Arrival.NEW
+
+
+def _insert_instance(connection: Connection, instance: StoredInstance, newest: Mapping[str, Any]) -> None:
+    identity = instance.identity
+    connection.execute(
+        insert(instances).values(
+            sop_instance_uid=identity.sop_instance_uid,
+            series_instance_uid=identity.series_instance_uid,
+            sop_class_uid=identity.sop_class_uid,
+            transfer_syntax_uid=instance.transfer_syntax_uid,
+            sha256=instance.sha256,
+            size_bytes=instance.size_bytes,
+            **newest,
+        )
+    )
 
 
 def count_arrival(connection: Connection, incoming: Incoming, row: Row[Any], arrival: Arrival) -> None:
-    """Bring the series' row up to date; a series that was closed opens its next revision."""
+    """Bring series and study up to date; a series that was closed opens its next revision."""
     header = incoming.header
     changes: dict[str, Any] = {
         "arrivals": row.arrivals + 1,
@@ -145,25 +152,18 @@ def count_arrival(connection: Connection, incoming: Incoming, row: Row[Any], arr
         changes["promised_count"] = max(header.promised_instances, row.promised_count or 0)
     wanted = series.c.series_instance_uid == row.series_instance_uid
     connection.execute(update(series).where(wanted).values(_fitting(series, changes)))
+    of_study = studies.c.study_instance_uid == row.study_instance_uid
+    connection.execute(update(studies).where(of_study).values(last_received_at=incoming.now))
 
 
-def upsert(connection: Connection, table: Table, row: Mapping[str, Any], changes: Mapping[str, Any]) -> None:
-    """Insert a row, or change the one with the same key; either way its lock is ours until the transaction ends."""
+def make_and_hold(connection: Connection, table: Table, row: Mapping[str, Any]) -> None:
+    """Insert a row where there is none with its key; either way nobody else may change it until we commit."""
     values = _fitting(table, row)
-    if connection.dialect.name == "sqlite":
-        key = list(table.primary_key.columns)
-        connection.execute(sqlite.insert(table).values(values).on_conflict_do_update(key, set_=dict(changes)))
+    if connection.dialect.name == "sqlite":  # a writer holds the whole database
+        connection.execute(sqlite.insert(table).values(values).on_conflict_do_nothing())
     else:
-        connection.execute(mysql.insert(table).values(values).on_duplicate_key_update(**changes))
-
-
-def _same_bytes(incoming: Incoming) -> tuple[Any, ...]:
-    instance, identity = incoming.instance, incoming.instance.identity
-    return (
-        instances.c.sop_instance_uid == identity.sop_instance_uid,
-        instances.c.sha256 == instance.sha256,
-        instances.c.series_instance_uid == identity.series_instance_uid,
-    )
+        key = {column.name: column for column in table.primary_key.columns}
+        connection.execute(mysql.insert(table).values(values).on_duplicate_key_update(key))
 
 
 def _fitting(table: Table, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -24,11 +24,10 @@ from inference.ports import (
 from integrations.persistence.arrivals import (
     Incoming,
     count_arrival,
-    is_known,
     lock_series,
     lock_study,
+    make_and_hold,
     place_instance,
-    upsert,
 )
 from integrations.persistence.job_rows import find_job, insert_job
 from integrations.persistence.tables import instances, series, studies
@@ -75,9 +74,6 @@ class SQLStudyIndex(StudyIndex):
         path = instance.path.relative_to(self._root).as_posix()
         incoming = Incoming(instance, header, calling_ae, path, to_column(self._clock.now()))
         try:
-            with self._transactions.read() as connection:
-                if is_known(connection, incoming):
-                    return Arrival.DUPLICATE
             return self._transactions.write(lambda connection: _add(connection, incoming))
         except StoreUnavailable as error:
             raise SpoolFull(error.message) from error
@@ -145,12 +141,7 @@ class SQLStudyIndex(StudyIndex):
                 raise StudyNotFound("there is no such study on this node")
             for series_uid, count in sorted(expected.items()):
                 row = {"series_instance_uid": series_uid, "study_instance_uid": study_instance_uid}
-                upsert(
-                    connection,
-                    series,
-                    {**row, "first_received_at": now, "last_received_at": now},
-                    {"series_instance_uid": series_uid},
-                )
+                make_and_hold(connection, series, {**row, "first_received_at": now, "last_received_at": now})
                 open_here = (_is(series_uid), series.c.receiving, series.c.study_instance_uid == study_instance_uid)
                 connection.execute(update(series).where(*open_here).values(expected_count=count))
 
@@ -189,11 +180,10 @@ class SQLStudyIndex(StudyIndex):
 
 def _add(connection: Connection, incoming: Incoming) -> Arrival:
     lock_study(connection, incoming)
-    if is_known(connection, incoming):  # a neighbour was first
-        return Arrival.DUPLICATE
     row = lock_series(connection, incoming)
     arrival = place_instance(connection, incoming)
-    count_arrival(connection, incoming, row, arrival)
+    if arrival is not Arrival.DUPLICATE:
+        count_arrival(connection, incoming, row, arrival)
     return arrival
 
 
