@@ -24,6 +24,9 @@ from integrations.persistence.transactions import Transactions
 EXHAUSTED = "job.attempts_exhausted"
 """Code of a job whose workers all died, or whose attempts were used up otherwise."""
 
+CLAIM_LOOKS = 3
+"""How often a claim looks at a job that changes while it is being claimed."""
+
 ENDED: Mapping[str, Any] = {"lease_owner": None, "lease_expires_at": None, "next_run_at": None}
 """Columns of a job that nobody works on."""
 
@@ -100,26 +103,34 @@ class SQLJobStore(JobStore):
         )
 
     def _claim(self, connection: Connection, hint: Hint, owner: str, lease_seconds: float) -> Lease | None:
+        """Claim by compare-and-set; look again where the row changed in between, for that may have been a note only.
+
+        A worker is often faster than the dispatcher's note that its message was sent (RECEIVED → QUEUED).
+        """
+        for _ in range(CLAIM_LOOKS):
+            row = _find(connection, hint.job_id)
+            if row is None or not is_claimable(row, hint.queue, to_column(self._clock.now())):
+                return None
+            if is_exhausted(row, self._options.max_attempts):
+                self._exhaust(row, connection)
+                return None
+            if self._swap(connection, row, self._claimed(row, hint.queue, owner, lease_seconds)):
+                forget_hint(connection, hint)
+                claimed = job_of(_existing(connection, hint.job_id), stages_of(connection, hint.job_id))
+                return Lease(claimed, owner, row.lease_token + 1)
+        return None
+
+    def _claimed(self, row: Row[Any], queue: QueueName, owner: str, lease_seconds: float) -> dict[str, Any]:
         now = self._clock.now()
-        row = _find(connection, hint.job_id)
-        if row is None or not is_claimable(row, hint.queue, to_column(now)):
-            return None
-        if is_exhausted(row, self._options.max_attempts):
-            self._exhaust(row, connection)
-            return None
         values: dict[str, Any] = {
             "lease_owner": owner,
             "lease_token": row.lease_token + 1,
             "lease_expires_at": to_column(now + timedelta(seconds=lease_seconds)),
             "heartbeat_at": to_column(now),
         }
-        if hint.queue is QueueName.INFERENCE:
+        if queue is QueueName.INFERENCE:
             values |= {"state": JobState.PROCESSING, "attempt": row.attempt + 1}
-        if not self._swap(connection, row, values):
-            return None
-        forget_hint(connection, hint)
-        claimed = job_of(_existing(connection, hint.job_id), stages_of(connection, hint.job_id))
-        return Lease(claimed, owner, row.lease_token + 1)
+        return values
 
     def heartbeat(self, lease: Lease, lease_seconds: float) -> None:
         """Extend the lease, also one that expired and that nobody has taken since.

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from threading import Barrier
+from typing import Any
 
 import pytest
-from sqlalchemy import URL, Engine, func, select
+from sqlalchemy import URL, Connection, Engine, Row, func, select
 
 from inference.domain.identifiers import UID, JobID
 from inference.domain.job import TRANSITIONS, Job, JobState, Lease, ModelReference, NewJob, StageTime
@@ -171,6 +172,29 @@ def test_of_eight_claims_one_wins(store: SQLJobStore, job: Job, round_number: in
     (lease,) = won
     found = store.get(job.job_id)
     assert (found.lease_owner, found.attempt, lease.token) == (lease.owner, 1, 1)
+
+
+@pytest.mark.integration
+def test_a_claim_survives_the_note_that_its_message_was_sent(mariadb_engine: Engine, clock: FixedClock) -> None:
+    """A worker may be faster than the dispatcher's note (RECEIVED → QUEUED): it must still get the job.
+
+    SQLite has one writer at a time and cannot interleave the two.
+    """
+    dispatcher = SQLJobStore(mariadb_engine, clock, CountingUIDSource())
+    job = dispatcher.create(NEW)
+
+    class Overtaken(SQLJobStore):
+        """Reads the job, and is overtaken before it writes."""
+
+        def _swap(self, connection: Connection, row: Row[Any], values: Mapping[str, Any]) -> bool:
+            if row.state == JobState.RECEIVED:
+                dispatcher.dispatched(Hint(INFERENCE, job.job_id))
+            return super()._swap(connection, row, values)
+
+    lease = Overtaken(mariadb_engine, clock, CountingUIDSource()).claim(job.job_id, INFERENCE, "worker-1", 60)
+
+    assert lease is not None
+    assert (lease.job.state, lease.job.attempt) == (JobState.PROCESSING, 1)
 
 
 @pytest.mark.parametrize("state", [s for s in JobState if s not in {JobState.RECEIVED, JobState.QUEUED}])
