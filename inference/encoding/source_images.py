@@ -104,6 +104,7 @@ def _header(data_set: Dataset, header: Dataset, volume: Volume) -> Dataset:
     for element in list(header):
         if element.VR == "SQ" and (element.keyword not in _HEADER_SEQUENCES or not all(map(_coded, element.value))):
             del header[element.tag]
+    header.Modality = header.get("Modality") or "OT"
     header.PositionReferenceIndicator = header.get("PositionReferenceIndicator") or ""
     grid = volume.grid
     _, header.Rows, header.Columns = grid.shape
@@ -160,8 +161,7 @@ def _single_frames(
 def _slim(header: Dataset) -> Dataset:
     image = Dataset()
     for keyword in _PER_IMAGE:
-        if keyword in header:
-            image[keyword] = header[keyword]
+        image[keyword] = header[keyword]
     return image
 
 

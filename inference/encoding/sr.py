@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 from highdicom import sr
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
@@ -23,7 +22,7 @@ from inference.domain.codes import (
 )
 from inference.domain.model_spec import ModelSpec
 from inference.domain.result import Segment, SegmentationResult
-from inference.domain.volume import Volume
+from inference.domain.volume import SourceFrame, Volume
 from inference.encoding.census import Census
 from inference.encoding.contours import outline
 from inference.encoding.equipment import (
@@ -39,7 +38,6 @@ from inference.encoding.equipment import (
 )
 from inference.encoding.seg import concept
 from inference.encoding.source_images import SourceImages
-from inference.errors import EncodingError
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,8 +78,6 @@ def build_sr(images: SourceImages, findings: Findings, imprint: Imprint) -> Data
 
     Raises
     ------
-    EncodingError
-        If a finding is on no source frame.
     ValueError, TypeError, KeyError, AttributeError
         As highdicom does, if the source does not allow it.
     """
@@ -177,10 +173,7 @@ def _volume_group(segment: Segment, findings: Findings, spec: ModelSpec) -> sr.T
 
 def _contour_group(segment: Segment, findings: Findings, spec: ModelSpec) -> sr.Template:
     """TID 1410: the contour on the slice where the structure is largest, and the area within it."""
-    index = _largest_slice(segment, findings)
-    frame = findings.volume.frames[index]
-    if frame is None:
-        raise EncodingError(f"segment {segment.number} lies on no source frame")
+    index, frame = _largest_slice(segment, findings)
     contour = outline(findings.result.labels[index] == segment.label.value)
     _, row_mm, column_mm = findings.volume.grid.spacing_mm
     region = sr.ImageRegion(
@@ -205,9 +198,11 @@ def _contour_group(segment: Segment, findings: Findings, spec: ModelSpec) -> sr.
     )
 
 
-def _largest_slice(segment: Segment, findings: Findings) -> int:
-    framed = np.array([frame is not None for frame in findings.volume.frames])
-    return int(np.argmax(np.where(framed, findings.census.counts[:, segment.label.value], -1)))
+def _largest_slice(segment: Segment, findings: Findings) -> tuple[int, SourceFrame]:
+    """Find the slice with most of a structure among those that a source image shows."""
+    areas = findings.census.counts[:, segment.label.value]
+    framed = [(index, frame) for index, frame in enumerate(findings.volume.frames) if frame is not None]
+    return max(framed, key=lambda item: int(areas[item[0]]))
 
 
 def _tracking(segment: Segment) -> sr.TrackingIdentifier:

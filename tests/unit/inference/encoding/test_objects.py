@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from datetime import UTC
+from importlib.metadata import PackageNotFoundError
 from io import BytesIO
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from pydicom.dataset import Dataset
 
 from inference.domain.artifact import ArtifactKind, DicomArtifact
 from inference.domain.implementation import IMPLEMENTATION_CLASS_UID
+from inference.encoding import equipment
 from inference.encoding.objects import encode
 from inference.errors import EncodingError
 from tests.support.findings import PRODUCED_AT, Case, items, make_case, make_spec
@@ -341,3 +343,48 @@ def test_nothing_of_the_patient_is_logged_or_warned(
     assert "SENTINEL" not in caplog.text
     assert not [w for w in recwarn if "SENTINEL" in str(w.message)]
     assert logging.getLogger("highdicom").level == logging.NOTSET
+
+
+def test_the_issuer_of_an_accession_number_is_copied_when_it_is_whole(tmp_path: Path) -> None:
+    """Codes without a meaning are a defect that would become ours."""
+    issuer, good, bad = Dataset(), Dataset(), Dataset()
+    issuer.LocalNamespaceEntityID = "HOSPITAL"
+    good.CodeValue, good.CodingSchemeDesignator, good.CodeMeaning = "24590-2", "LN", "Brain MRI"
+    bad.CodeValue = "24590-2"
+
+    def with_codes(data_set: Dataset, _index: int) -> None:
+        data_set.IssuerOfAccessionNumberSequence = [issuer]
+        data_set.ProcedureCodeSequence = [good, bad]
+
+    seg = dcmread(BytesIO(encode(make_case(tmp_path, SeriesOptions(edit=with_codes)).encoding)[0].content))
+    assert seg.IssuerOfAccessionNumberSequence[0].LocalNamespaceEntityID == "HOSPITAL"
+    assert "ProcedureCodeSequence" not in seg
+
+
+def test_a_slice_spacing_in_the_source_is_not_believed(tmp_path: Path) -> None:
+    """Vendors write the gap, the distance or a negative number; the positions say what it is."""
+    options = SeriesOptions(header={"SpacingBetweenSlices": "-7"})
+    seg = dcmread(BytesIO(encode(make_case(tmp_path, options).encoding)[0].content))
+    measures = seg.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
+    assert float(measures.SpacingBetweenSlices) == pytest.approx(2.5)
+
+
+def test_a_slice_thickness_of_nothing_is_the_distance_of_the_slices(tmp_path: Path) -> None:
+    """The attribute is mandatory and must mean something."""
+
+    def without(data_set: Dataset, _index: int) -> None:
+        del data_set.SliceThickness
+
+    seg = dcmread(BytesIO(encode(make_case(tmp_path, SeriesOptions(edit=without)).encoding)[0].content))
+    measures = seg.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
+    assert float(measures.SliceThickness) == pytest.approx(2.5)
+
+
+def test_a_node_that_is_not_installed_has_no_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A type 1 attribute is never empty, also when run from a bare checkout."""
+
+    def not_found(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(equipment, "version", not_found)
+    assert equipment.software_version() == "unknown"

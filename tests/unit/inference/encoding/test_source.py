@@ -152,3 +152,12 @@ def test_the_start_of_the_study_has_a_zone_or_is_absent(
     assert described.started_at == expected
     assert len(described.instances) == 2
     assert (described.modality, described.accession_number, described.study_id) == ("MR", "A1", "1")
+
+
+def test_a_header_without_identifiers_is_normalised_too() -> None:
+    """Whoever reads a single object to show it has no need of them."""
+    bare = Dataset()
+    bare.PatientName = None
+    normal = normalise(bare)
+    assert str(normal.PatientName or "") == ""
+    assert "SOPInstanceUID" not in normal

@@ -46,7 +46,10 @@ class Server:
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         """Answer one request."""
-        if request.method == "GET":
+        assert request.method == "POST"
+        assert "2.25" not in str(request.url)
+        if request.url.path.endswith("/ImagingStudy/_search"):
+            assert b"identifier=urn%3Adicom%3Auid%7Curn%3Aoid%3A2.25.100.1" in request.content
             assert request.headers["Cache-Control"] == "no-cache"
             return next(self._searches, found())
         self.bundles.append(json.loads(request.content))
