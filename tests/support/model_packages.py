@@ -95,6 +95,8 @@ class Graph:
         Tensor names.
     input_type
         ONNX element type: 1 is float32, 11 float64.
+    second_input
+        Whether the graph also wants an input that no node uses.
     """
 
     nodes: tuple[str, ...] = ("Concat2",)
@@ -103,6 +105,7 @@ class Graph:
     input_name: str = "image"
     output_name: str = "logits"
     input_type: int = 1
+    second_input: bool = False
 
 
 def write_onnx(path: Path, graph: Graph = Graph()) -> Path:
@@ -113,6 +116,8 @@ def write_onnx(path: Path, graph: Graph = Graph()) -> Path:
     )
     body += _field(2, b"g")
     body += _field(11, _value_info(graph.input_name, graph.input_shape, graph.input_type))
+    if graph.second_input:
+        body += _field(11, _value_info("second", graph.input_shape, graph.input_type))
     body += _field(12, _value_info(graph.output_name, graph.output_shape, graph.input_type))
     path.write_bytes(_number(1, 8) + _field(7, body) + _field(8, _number(2, 13)))
     return path

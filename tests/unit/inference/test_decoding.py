@@ -12,10 +12,12 @@ import numpy as np
 import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
+    JPEGExtended12Bit,
     JPEGLSLossless,
     RLELossless,
 )
@@ -158,6 +160,28 @@ def test_damaged_fragments_are_corrupt(tmp_path: Path) -> None:
     content[-200:-20] = bytes(180)
     instance.path.write_bytes(content)
     assert reason(instance) == ReasonCode.PIXEL_CORRUPT
+
+
+@pytest.mark.parametrize("cut", [0, 30])
+def test_a_damaged_extended_jpeg_is_corrupt(tmp_path: Path, cut: int) -> None:
+    """The one encoding that takes another way to its decoder ends with the same reason."""
+    instance = written(tmp_path)
+    data_set = dcmread(instance.path)
+    data_set.file_meta.TransferSyntaxUID = JPEGExtended12Bit
+    data_set.PixelData = encapsulate([b"\xff\xd8" + bytes(50)])[: -cut or None]
+    data_set["PixelData"].is_undefined_length = True
+    data_set.save_as(instance.path)
+    assert reason(revision_of([instance.path]).instances[0]) == ReasonCode.PIXEL_CORRUPT
+
+
+def test_more_pixels_than_promised_are_corrupt(tmp_path: Path) -> None:
+    """An image that decodes to another shape than its header's rows and columns is not cut to fit."""
+
+    def double(data_set: Dataset) -> None:
+        data_set.NumberOfFrames = 2
+        data_set.PixelData *= 2
+
+    assert reason(edited(tmp_path, double)) == ReasonCode.PIXEL_CORRUPT
 
 
 def test_fragments_that_are_none_are_corrupt(tmp_path: Path) -> None:

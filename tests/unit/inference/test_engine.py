@@ -85,6 +85,7 @@ def test_threads_share_one_session(tmp_path: Path) -> None:
         (Graph(input_shape=(1, 1, 16, "h", "w")), "the manifest says [1, 1, 8, 8, 8]"),
         (Graph(input_shape=(1, 1, "d", "h")), "input image"),
         (Graph(nodes=("NoSuchOperator",)), "refuses the graph"),
+        (Graph(second_input=True), "more than one input"),
     ],
 )
 def test_a_graph_that_is_not_the_manifests_is_refused(tmp_path: Path, graph: Graph, told: str) -> None:
