@@ -12,7 +12,7 @@ from control_api.services import Services
 from inference.domain.identifiers import UID, JobID
 from inference.domain.job import Job, JobState, NewJob
 from inference.domain.model_spec import ModelSpec
-from inference.domain.study import CompletionEvidence, SeriesRevision
+from inference.domain.study import SeriesRevision
 from inference.errors import IncompleteSeries, NodeError, NoMatchingModel, QueueUnavailable, ReasonCode
 from inference.ports import Hint, QueueName
 
@@ -82,7 +82,7 @@ def _work(given: Services, order: RunOrder, closed: Sequence[SeriesView]) -> lis
     work: list[tuple[SeriesRevision, ModelSpec]] = []
     refusal: NodeError | None = None
     for series in closed:
-        revision = given.studies.series(series.series_uid, _evidence(series))
+        revision = given.studies.series(series.series_uid)
         try:
             specs = [named] if named else given.match(revision)
         except NodeError as error:
@@ -92,10 +92,6 @@ def _work(given: Services, order: RunOrder, closed: Sequence[SeriesView]) -> lis
     if not work:
         raise refusal or NoMatchingModel(ReasonCode.NO_MODEL, "no active model wants this")
     return work
-
-
-def _evidence(series: SeriesView) -> CompletionEvidence:
-    return CompletionEvidence(series.evidence) if series.evidence else CompletionEvidence.QUIET_TIME
 
 
 def _new_job(given: Services, revision: SeriesRevision, spec: ModelSpec) -> NewJob:

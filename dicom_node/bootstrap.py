@@ -29,7 +29,7 @@ from integrations.orthanc.peer import Peer
 from integrations.orthanc.rest import OrthancREST, RESTReadBack
 from integrations.orthanc.store_scu import StoreSCUSink
 from integrations.persistence.engine import make_engine
-from integrations.persistence.job_store import SQLJobStore
+from integrations.persistence.job_store import JobStoreOptions, SQLJobStore
 from integrations.persistence.migrations import upgrade
 from integrations.persistence.study_index import SQLStudyIndex
 from integrations.persistence.users import SQLUserStore
@@ -140,7 +140,7 @@ def build_worker(settings: Settings, queue: QueueName, threads: int) -> WorkerPr
     """Wire a worker process: consumer of one queue, and the dispatcher that feeds both."""
     clock, uid_source = SystemClock(), RandomUIDSource()
     engine = make_engine(settings)
-    jobs = SQLJobStore(engine, clock, uid_source)
+    jobs = SQLJobStore(engine, clock, uid_source, JobStoreOptions(max_attempts=settings.max_attempts))
     places = WorkPlaces(
         jobs=jobs,
         index=SQLStudyIndex(engine, clock, settings.spool_dir, uid_source),

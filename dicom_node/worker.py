@@ -18,8 +18,8 @@ from dicom_node.heartbeat import Heartbeat
 from dicom_node.verdicts import Verdict, verdict
 from inference.domain.job import Job, Lease, StageTime
 from inference.domain.model_spec import ModelSpec
-from inference.domain.study import CompletionEvidence
-from inference.errors import ModelNotFound, NodeError, Stage
+from inference.domain.study import SeriesRevision
+from inference.errors import IncompleteSeries, ModelNotFound, NodeError, ReasonCode, Stage
 from inference.pipeline import Analysis, Surroundings, analyse
 from inference.ports import (
     ArtifactSink,
@@ -128,16 +128,23 @@ class Worker:
     def _infer(self, lease: Lease, heartbeat: Heartbeat) -> None:
         places, job = self._places, lease.job
         spec = self._spec(job)
-        series = places.index.series(job.series_instance_uid, CompletionEvidence.SIGNAL)
+        series = self._series(job)
 
         def on_stage(time: StageTime) -> None:
             heartbeat.check()
             places.jobs.record_stage(lease, time)
 
         analysis = analyse(series, spec, Surroundings(places.runner, places.clock, on_stage), job.attempt)
-        places.results.save(job.job_id, analysis.artifacts, analysis.report)
+        places.results.save(job.job_id, analysis.artifacts, analysis.report, analysis.manifest)
         heartbeat.check()
         places.jobs.deliver(lease, summary(analysis, spec))
+
+    def _series(self, job: Job) -> SeriesRevision:
+        """Give the revision that the job was made for; where a later one exists, that one's job answers."""
+        series = self._places.index.series(job.series_instance_uid)
+        if series.revision != job.revision:
+            raise IncompleteSeries(ReasonCode.SUPERSEDED, "late instances came: the later revision's job answers")
+        return series
 
     def _spec(self, job: Job) -> ModelSpec:
         if job.model is None:

@@ -27,6 +27,7 @@ MAX_SIDE: Final = 4096
 
 _GREYSCALE: Final = frozenset({"MONOCHROME1", "MONOCHROME2"})
 _ALLOCATED_BITS: Final = frozenset({8, 16, 32})
+_RLE: Final = "1.2.840.10008.1.2.5"
 _JPEG_EXTENDED: Final = "1.2.840.10008.1.2.4.51"
 _START_OF_FRAME: Final = frozenset({*range(0xC0, 0xD0), 0xF7}) - {0xC4, 0xC8, 0xCC}
 """Second bytes of the JPEG and JPEG-LS markers that carry the image size (ITU-T T.81 table B.1, T.87)."""
@@ -165,7 +166,7 @@ def _check_codestream(data_set: Dataset, expected: PixelFormat) -> None:
     except Exception as error:  # damaged encapsulation raises many types
         raise UnsupportedPixelData(ReasonCode.PIXEL_CORRUPT, "the fragments of an image are damaged") from error
     size = codestream_size(codestream)
-    if size is not None and size != (expected.rows, expected.columns):
+    if size != (expected.rows, expected.columns) and text(data_set.file_meta, "TransferSyntaxUID") != _RLE:
         message = "a compressed image is not of the size that its header says"
         raise UnsupportedPixelData(ReasonCode.PIXEL_CORRUPT, message)
 

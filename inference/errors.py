@@ -84,6 +84,7 @@ class ReasonCode(StrEnum):
     TOO_FEW_SLICES = "selection.too_few_slices"
     TOO_THICK = "selection.slice_spacing"
     INCOMPLETE = "series.incomplete"
+    SUPERSEDED = "series.superseded"
     MISSING_ATTRIBUTE = "series.missing_attribute"
     MIXED = "series.mixed"
     GEOMETRY_MISSING = "geometry.missing"

@@ -6,7 +6,7 @@ the doors; what happens in between is this function and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from pydicom.dataset import Dataset
@@ -24,6 +24,7 @@ from inference.measure import check_plausible, measure
 from inference.ports import Clock, ModelRunner
 from inference.postprocess import postprocess
 from inference.preprocess import preprocess
+from inference.provenance import Run, run_manifest
 from inference.reading import read_headers
 from inference.timing import StageTimer
 from inference.uids import OutputUIDs
@@ -63,12 +64,15 @@ class Analysis:
         Encoded DICOM objects, SEG first.
     report
         What the report server will be told.
+    manifest
+        What went in, what worked on it and what came out (``inference.provenance``).
     """
 
     volume: Volume
     result: SegmentationResult
     artifacts: tuple[DicomArtifact, ...]
     report: Report
+    manifest: Mapping[str, object]
 
 
 def analyse(series: SeriesRevision, spec: ModelSpec, surroundings: Surroundings, attempt: int = 1) -> Analysis:
@@ -112,7 +116,9 @@ def analyse(series: SeriesRevision, spec: ModelSpec, surroundings: Surroundings,
     with timer.measure(Stage.ENCODE):
         source = EncodingInput(volume, headers, result, spec, uids, surroundings.clock.now())
         artifacts = encode(source)
-    return Analysis(volume, result, artifacts, _report(series, headers[0], source, artifacts))
+    providers = surroundings.runner.providers(spec)
+    run = Run(series, spec, providers[0], artifacts, timer.times, source.produced_at, warnings=volume.warnings)
+    return Analysis(volume, result, artifacts, _report(series, headers[0], source, artifacts), run_manifest(run))
 
 
 def _report(

@@ -154,8 +154,15 @@ class StudyIndex(Protocol):
     def receiving(self) -> Sequence[ReceivingSeries]:
         """List the series that are still open."""
 
-    def series(self, series_instance_uid: UID, evidence: CompletionEvidence) -> SeriesRevision:
+    def series(self, series_instance_uid: UID, evidence: CompletionEvidence | None = None) -> SeriesRevision:
         """Give the present revision of a series with its instances (the newest bytes of each).
+
+        Parameters
+        ----------
+        series_instance_uid
+            Which one.
+        evidence
+            What is about to close it; None for a closed series, whose evidence is on record.
 
         Raises
         ------
@@ -350,12 +357,34 @@ class ModelRunner(Protocol):
         WeightsMismatch, ModelContractViolated, DeviceUnavailable, DeviceOutOfMemory, NonFiniteOutput
         """
 
+    def providers(self, spec: ModelSpec) -> tuple[str, ...]:
+        """Name the execution providers on which a model runs, first choice first, for provenance.
+
+        Raises
+        ------
+        WeightsMismatch, ModelContractViolated, DeviceUnavailable, DeviceOutOfMemory
+        """
+
 
 class ResultStore(Protocol):
     """Where results wait for delivery, and stay for the API."""
 
-    def save(self, job_id: JobID, artifacts: Sequence[DicomArtifact], report: Report) -> None:
-        """Keep a job's results durably, replacing what an earlier attempt left."""
+    def save(
+        self, job_id: JobID, artifacts: Sequence[DicomArtifact], report: Report, manifest: Mapping[str, object]
+    ) -> None:
+        """Keep a job's results durably, replacing what an earlier attempt left.
+
+        Parameters
+        ----------
+        job_id
+            The job.
+        artifacts
+            Its DICOM objects.
+        report
+            What the report server will be told.
+        manifest
+            The run manifest (``inference.provenance``), JSON values.
+        """
 
     def artifacts(self, job_id: JobID) -> Sequence[DicomArtifact]:
         """Give the DICOM results of a job."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
@@ -60,8 +62,10 @@ class FolderResultStore(ResultStore):
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    def save(self, job_id: JobID, artifacts: Sequence[DicomArtifact], report: Report) -> None:
-        """Keep a job's results durably, replacing what an earlier attempt left.
+    def save(
+        self, job_id: JobID, artifacts: Sequence[DicomArtifact], report: Report, manifest: Mapping[str, object]
+    ) -> None:
+        """Keep a job's results durably, replacing what an earlier attempt left; the manifest lies in ``run.json``.
 
         Raises
         ------
@@ -69,7 +73,8 @@ class FolderResultStore(ResultStore):
             If they cannot be written, for instance because the disk is full.
         """
         try:
-            self._save(self._folder(job_id), artifacts, report)
+            with self._replacing(self._folder(job_id)) as folder:
+                _write(folder, artifacts, report, manifest)
         except OSError as error:
             raise StoreUnavailable(f"the result cannot be kept ({type(error).__name__})") from error
 
@@ -105,19 +110,13 @@ class FolderResultStore(ResultStore):
             raise JobNotFound("there is no such job")
         return self._root / job_id[:2] / job_id
 
-    def _save(self, home: Path, artifacts: Sequence[DicomArtifact], report: Report) -> None:
+    @contextmanager
+    def _replacing(self, home: Path) -> Iterator[Path]:
+        """Give a new folder, which becomes the job's when the block ends well."""
         make_folder_durably(home)
         replaced = (home / CURRENT).read_text(encoding="utf-8") if (home / CURRENT).exists() else None
         folder = Path(tempfile.mkdtemp(dir=home))
-        kept = []
-        for number, artifact in enumerate(artifacts, start=1):
-            name = f"{number:02d}-{artifact.kind.value}.dcm"
-            write_durably(folder / name, artifact.content)
-            kept.append(
-                KeptArtifact(artifact.kind, artifact.identity, artifact.transfer_syntax_uid, artifact.sha256, name)
-            )
-        write_durably(folder / "artifacts.json", TypeAdapter(list[KeptArtifact]).dump_json(kept, indent=1))
-        write_durably(folder / "report.json", TypeAdapter(Report).dump_json(report, indent=1))
+        yield folder
         write_durably(home / CURRENT, folder.name.encode())
         if replaced:  # and no other folder: a worker that lost its lease may still be writing one
             shutil.rmtree(home / replaced, ignore_errors=True)
@@ -130,6 +129,19 @@ class FolderResultStore(ResultStore):
             raise JobNotFound("the job has no results on this node") from error
         except OSError as error:
             raise StoreUnavailable(f"the result cannot be read ({type(error).__name__})") from error
+
+
+def _write(folder: Path, artifacts: Sequence[DicomArtifact], report: Report, manifest: Mapping[str, object]) -> None:
+    kept = []
+    for number, artifact in enumerate(artifacts, start=1):
+        name = f"{number:02d}-{artifact.kind.value}.dcm"
+        write_durably(folder / name, artifact.content)
+        kept.append(
+            KeptArtifact(artifact.kind, artifact.identity, artifact.transfer_syntax_uid, artifact.sha256, name)
+        )
+    write_durably(folder / "artifacts.json", TypeAdapter(list[KeptArtifact]).dump_json(kept, indent=1))
+    write_durably(folder / "report.json", TypeAdapter(Report).dump_json(report, indent=1))
+    write_durably(folder / "run.json", json.dumps(manifest, indent=1).encode())
 
 
 def _read(path: Path) -> bytes:

@@ -180,8 +180,8 @@ class Settings(BaseSettings):
     """Key that signs queue messages, so that nobody who reaches Redis can make a worker run something."""
     jwt_secret: Secret
     """Key that signs access tokens."""
-    jwt_access_minutes: int = Field(default=15, ge=1, le=1440)
-    """Life of an access token in minutes; short, because a stateless token cannot be taken back at once."""
+    jwt_access_minutes: int = Field(default=60, ge=1, le=1440)
+    """Life of an access token in minutes; a revoked one is refused before."""
     jwt_refresh_days: int = Field(default=1, ge=1, le=30)
     """Life of a refresh token in days."""
 

@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
-from threading import Event
 
 import click
 
+from dicom_node.signals import stop_on_signals
 from inference.ports import QueueName
-
-
-def stop_on_signals() -> Event:
-    """Give an event that SIGTERM and SIGINT set; to be called in the main thread."""
-    stop = Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    return stop
 
 
 @click.command()

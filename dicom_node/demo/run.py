@@ -22,6 +22,7 @@ from dicom_node.demo.phantom import Rendering, load_labels, true_volumes_ml
 from dicom_node.demo.phantom import write as write_phantom
 from dicom_node.demo.sender import send_files
 from dicom_node.folder_scan import scan
+from dicom_node.signals import stop_on_signals
 from dicom_node.tables import stage_table, volume_table
 from inference.domain.study import SeriesRevision
 from inference.errors import ConfigurationError, NodeError
@@ -85,7 +86,7 @@ def run_demo(study: Path | None, out: Path, keep_serving: bool) -> None:
         _say_where(out, node, console)
         if keep_serving:
             console.print("The node keeps serving; stop it with Ctrl-C.")
-            _serve_until_interrupted()
+            stop_on_signals().wait()
 
 
 def _fresh_folder(out: Path) -> None:
@@ -203,9 +204,3 @@ def _say_where(out: Path, node: DemoNode, console: Console) -> None:
     console.print(f"API docs http://127.0.0.1:{node.settings.api_port}/api/docs/")
     console.print(f"log      {(out / 'node.log').resolve()}", soft_wrap=True)
     console.print("Research use only, not for diagnosis.")
-
-
-def _serve_until_interrupted() -> None:
-    from dicom_node.commands.serve import stop_on_signals
-
-    stop_on_signals().wait()

@@ -93,8 +93,10 @@ class SQLStudyIndex(StudyIndex):
         with self._transactions.read() as connection:
             return [_receiving(row) for row in connection.execute(statement)]
 
-    def series(self, series_instance_uid: UID, evidence: CompletionEvidence) -> SeriesRevision:
+    def series(self, series_instance_uid: UID, evidence: CompletionEvidence | None = None) -> SeriesRevision:
         """Give the present revision of a series with its instances (the newest bytes of each).
+
+        An open series that is asked for without evidence is given as one that only went quiet.
 
         Raises
         ------
@@ -116,7 +118,7 @@ class SQLStudyIndex(StudyIndex):
             series_instance_uid=series_instance_uid,
             revision=row.revision,
             instances=tuple(self._instance(study_uid, entry) for entry in found),
-            evidence=evidence,
+            evidence=evidence or CompletionEvidence(row.evidence or CompletionEvidence.QUIET_TIME),
             arrivals=row.arrivals,
         )
 

@@ -170,10 +170,14 @@ class MemoryResultStore(ResultStore):
 
     def __init__(self) -> None:
         self._kept: dict[JobID, tuple[tuple[DicomArtifact, ...], Report]] = {}
+        self.manifests: dict[JobID, Mapping[str, object]] = {}
 
-    def save(self, job_id: JobID, artifacts: Sequence[DicomArtifact], report: Report) -> None:
+    def save(
+        self, job_id: JobID, artifacts: Sequence[DicomArtifact], report: Report, manifest: Mapping[str, object]
+    ) -> None:
         """Keep a job's results, replacing earlier ones."""
         self._kept[job_id] = (tuple(artifacts), report)
+        self.manifests[job_id] = manifest
 
     def artifacts(self, job_id: JobID) -> Sequence[DicomArtifact]:
         """Give the DICOM results of a job; KeyError where there are none."""

@@ -86,13 +86,19 @@ class MemoryIndex(StudyIndex):
             if row.receiving
         ]
 
-    def series(self, series_instance_uid: UID, evidence: CompletionEvidence) -> SeriesRevision:
+    def series(self, series_instance_uid: UID, evidence: CompletionEvidence | None = None) -> SeriesRevision:
         """Give the present revision."""
         row = self.rows.get(series_instance_uid)
         if row is None:
             raise StudyNotFound("no such series")
         instances = tuple(row.instances[uid] for uid in sorted(row.instances))
-        return SeriesRevision(row.study_instance_uid, series_instance_uid, row.revision, instances, evidence)
+        return SeriesRevision(
+            row.study_instance_uid,
+            series_instance_uid,
+            row.revision,
+            instances,
+            evidence or CompletionEvidence.QUIET_TIME,
+        )
 
     def signal_complete(self, study_instance_uid: UID, expected: Mapping[UID, int]) -> None:
         """Note the signal."""

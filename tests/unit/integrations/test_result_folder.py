@@ -63,7 +63,7 @@ def test_what_is_saved_comes_back(store: FolderResultStore) -> None:
     """Artefacts in their order, the report with every number, name and time."""
     saved = [artifact(b"seg"), artifact(b"sr", ArtifactKind.SR)]
 
-    store.save(JOB, saved, REPORT)
+    store.save(JOB, saved, REPORT, {"run": 1})
 
     assert list(store.artifacts(JOB)) == saved
     assert store.report(JOB) == REPORT
@@ -71,10 +71,10 @@ def test_what_is_saved_comes_back(store: FolderResultStore) -> None:
 
 def test_the_newest_attempt_counts(store: FolderResultStore, tmp_path: Path) -> None:
     """A second save replaces the first, also with fewer artefacts, and leaves nothing of it."""
-    store.save(JOB, [artifact(b"one"), artifact(b"two")], REPORT)
+    store.save(JOB, [artifact(b"one"), artifact(b"two")], REPORT, {"run": 1})
     again = replace(REPORT, warnings=("one slice is missing",))
 
-    store.save(JOB, [artifact(b"three")], again)
+    store.save(JOB, [artifact(b"three")], again, {"run": 1})
 
     assert [kept.content for kept in store.artifacts(JOB)] == [b"three"]
     assert store.report(JOB) == again
@@ -86,7 +86,7 @@ def test_a_crash_while_saving_keeps_the_older_result(
     store: FolderResultStore, monkeypatch: pytest.MonkeyPatch, writes_before: int
 ) -> None:
     """Wherever a save is cut off, the earlier result is there in full; the next save succeeds."""
-    store.save(JOB, [artifact(b"old")], REPORT)
+    store.save(JOB, [artifact(b"old")], REPORT, {"run": 1})
     done = iter(range(100))
 
     def failing(path: Path, *chunks: bytes) -> None:
@@ -97,11 +97,11 @@ def test_a_crash_while_saving_keeps_the_older_result(
     with monkeypatch.context() as patch:
         patch.setattr(result_folder, "write_durably", failing)
         with pytest.raises(StoreUnavailable):
-            store.save(JOB, [artifact(b"new")], replace(REPORT, absent=()))
+            store.save(JOB, [artifact(b"new")], replace(REPORT, absent=()), {"run": 1})
     assert [kept.content for kept in store.artifacts(JOB)] == [b"old"]
     assert store.report(JOB) == REPORT
 
-    store.save(JOB, [artifact(b"new")], REPORT)
+    store.save(JOB, [artifact(b"new")], REPORT, {"run": 1})
     assert [kept.content for kept in store.artifacts(JOB)] == [b"new"]
 
 
@@ -116,7 +116,7 @@ def test_a_job_without_results(store: FolderResultStore) -> None:
 
 def test_damage_is_noticed(store: FolderResultStore, tmp_path: Path) -> None:
     """What was changed, cut or lost on disk is never delivered."""
-    store.save(JOB, [artifact(b"seg")], REPORT)
+    store.save(JOB, [artifact(b"seg")], REPORT, {"run": 1})
     (dicom,) = files(tmp_path, "*.dcm")
     dicom.write_bytes(b"xeg")
     with pytest.raises(EncodingError, match="damaged"):
@@ -134,7 +134,7 @@ def test_damage_is_noticed(store: FolderResultStore, tmp_path: Path) -> None:
 
 def test_what_cannot_be_read_now_is_not_lost(store: FolderResultStore, tmp_path: Path) -> None:
     """An error of the file system is one to retry, not a missing result."""
-    store.save(JOB, [artifact(b"seg")], REPORT)
+    store.save(JOB, [artifact(b"seg")], REPORT, {"run": 1})
     (report,) = files(tmp_path, "report.json")
     report.unlink()
     report.mkdir()
@@ -153,4 +153,4 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
     with pytest.raises(StoreUnavailable):
-        FolderResultStore(tmp_path / "file" / "results").save(JOB, [], REPORT)
+        FolderResultStore(tmp_path / "file" / "results").save(JOB, [], REPORT, {"run": 1})
