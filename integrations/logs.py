@@ -47,7 +47,8 @@ LIBRARY_LEVELS: Final[Mapping[str, int]] = {
     "werkzeug": logging.WARNING,
 }
 
-_UID: Final = re.compile(r"(?<![\d.])[0-2](?:\.\d+){5,}")
+_UID: Final = re.compile(r"(?<![\d.])(?=[\d.]{20})[0-2](?:\.\d+){2,}")
+"""A UID has at least 20 characters in practice; versions, addresses and seconds have fewer."""
 _NOT_LETTERS: Final = re.compile(r"[^a-z]")
 
 

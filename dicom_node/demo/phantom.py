@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Final
+from uuid import NAMESPACE_OID, uuid5
 
 import numpy as np
 import SimpleITK as sitk
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
+from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage
 
 T1_BRIGHTNESS: Final[Mapping[int, float]] = {
     0: 0.01, 1: 0.81, 2: 0.46, 3: 0.25, 4: 0.25, 5: 0.75, 6: 0.48, 7: 0.73, 8: 0.63, 9: 0.68, 10: 0.79,
@@ -163,7 +164,8 @@ def write(folder: Path, rendering: Rendering) -> list[Path]:
 
 
 def _uid(rendering: Rendering, *parts: str) -> str:
-    return str(generate_uid(prefix="2.25.", entropy_srcs=["neuronova phantom", repr(rendering), *parts]))
+    name = "/".join(["neuronova phantom", repr(rendering), *parts])
+    return f"2.25.{uuid5(NAMESPACE_OID, name).int}"
 
 
 def _slice(pixels: NDArray[np.uint16], index: int, rendering: Rendering) -> Dataset:

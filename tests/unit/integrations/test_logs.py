@@ -78,6 +78,16 @@ def test_uids_become_short_hashes(stream: io.StringIO) -> None:
     assert theirs["event"] == f"GET /api/studies/uid:{short_hash(UID)}?x=1"
 
 
+def test_uids_of_few_components_become_hashes_and_versions_stay(stream: io.StringIO) -> None:
+    """A UUID-derived UID has two dots only; a version or an address has few digits and is no UID."""
+    short = "2.25.337635163279452183411563873190845273221"
+    structlog.get_logger("ours").info("event", study=short, version="0.1.0", host="127.0.0.1", seconds=1.25)
+
+    (line,) = lines(stream)
+    assert line["study"] == f"uid:{short_hash(short)}"
+    assert (line["version"], line["host"], line["seconds"]) == ("0.1.0", "127.0.0.1", 1.25)
+
+
 @pytest.mark.parametrize("text", ["127.0.0.1:8000", "version 1.26.4", "0.25 s", "10.20.30.40"])
 def test_addresses_and_versions_stay(stream: io.StringIO, text: str) -> None:
     """What has dots but is no UID stays readable."""
