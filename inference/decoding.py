@@ -151,12 +151,24 @@ def _read(instance: StoredInstance) -> Dataset:
     try:
         data_set = dcmread(instance.path, force=True)
         present = "PixelData" in data_set and bool(data_set["PixelData"].value)
+        cut = not present and _pixel_data_begin(instance)
     except Exception as error:  # a damaged file raises many types
         raise UnsupportedPixelData(ReasonCode.PIXEL_CORRUPT, "an image file cannot be read to its end") from error
+    if cut:
+        raise UnsupportedPixelData(ReasonCode.PIXEL_CORRUPT, "an image file ends within its pixel data")
     if not present:
         raise UnsupportedPixelData(ReasonCode.PIXEL_MISSING, "an image has no pixel data")
     data_set.file_meta.TransferSyntaxUID = instance.transfer_syntax_uid
     return data_set
+
+
+def _pixel_data_begin(instance: StoredInstance) -> bool:
+    """Tell whether compressed pixel data begin: where the file is cut in them, pydicom leaves them out silently."""
+    if instance.transfer_syntax_uid not in ENCAPSULATED_TRANSFER_SYNTAXES:
+        return False
+    with instance.path.open("rb") as file:
+        dcmread(file, stop_before_pixels=True, force=True)
+        return file.read(8) == b"\xe0\x7f\x10\x00OB\0\0"
 
 
 def _check_codestream(data_set: Dataset, expected: PixelFormat) -> None:

@@ -20,9 +20,11 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from inference.attributes import integer, text
+from inference.decoder_process import DecoderProcess
 from inference.decoding import PixelFormat, check_transfer_syntax, decode, pixel_format
 from inference.domain.identifiers import UID
 from inference.domain.study import SeriesRevision, StoredInstance
+from inference.domain.transfer_syntaxes import ENCAPSULATED_TRANSFER_SYNTAXES
 from inference.domain.volume import SourceFrame, Volume
 from inference.errors import IncompleteSeries, ReasonCode, UnsupportedGeometry, UnsupportedPixelData
 from inference.slices import Arrangement, arrange, plane_of
@@ -116,11 +118,17 @@ def _frame(instances: Sequence[StoredInstance], source: int | None) -> SourceFra
 
 
 def _stack(instances: Sequence[StoredInstance], formats: Sequence[PixelFormat], arrangement: Arrangement) -> Array:
-    """Decode the slices into one array and fill the gap, which always has two neighbours."""
+    """Decode the slices into one array and fill the gap, which always has two neighbours.
+
+    Compressed images are decoded in a process of their own, which starts with the first of them.
+    """
     array = np.empty(arrangement.grid.shape, dtype=np.float32)
-    for index, source in enumerate(arrangement.sources):
-        if source is not None:
-            array[index] = decode(instances[source], formats[source])
+    with DecoderProcess() as decoder:
+        for index, source in enumerate(arrangement.sources):
+            if source is not None:
+                instance = instances[source]
+                compressed = instance.transfer_syntax_uid in ENCAPSULATED_TRANSFER_SYNTAXES
+                array[index] = (decoder.decode if compressed else decode)(instance, formats[source])
     for index, source in enumerate(arrangement.sources):
         if source is None:
             array[index] = (array[index - 1] + array[index + 1]) / 2

@@ -6,8 +6,10 @@ import struct
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import gdcm
 import numpy as np
 import pytest
 from pydicom import dcmread
@@ -162,15 +164,37 @@ def test_damaged_fragments_are_corrupt(tmp_path: Path) -> None:
     assert reason(instance) == ReasonCode.PIXEL_CORRUPT
 
 
-@pytest.mark.parametrize("cut", [0, 30])
-def test_a_damaged_extended_jpeg_is_corrupt(tmp_path: Path, cut: int) -> None:
+@pytest.mark.parametrize("transfer_syntax", [JPEG2000Lossless, JPEGLSLossless, RLELossless])
+def test_cut_fragments_are_corrupt(tmp_path: Path, transfer_syntax: str) -> None:
+    """A file that ends within its compressed pixel data is damaged; it is not without pixel data."""
+    instance = written(tmp_path, SeriesOptions(transfer_syntax_uid=transfer_syntax))
+    instance.path.write_bytes(instance.path.read_bytes()[:-60])
+    assert reason(instance) == ReasonCode.PIXEL_CORRUPT
+
+
+def test_empty_fragments_are_missing(tmp_path: Path) -> None:
+    """Compressed pixel data that were never there are missing."""
+    instance = written(tmp_path, SeriesOptions(transfer_syntax_uid=JPEGLSLossless))
+    data_set = dcmread(instance.path)
+    del data_set.PixelData
+    data_set.save_as(instance.path)
+    assert reason(instance) == ReasonCode.PIXEL_MISSING
+
+
+@pytest.mark.parametrize("readable", [True, False])
+def test_a_damaged_extended_jpeg_is_corrupt(tmp_path: Path, readable: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """The one encoding that takes another way to its decoder ends with the same reason."""
     instance = written(tmp_path)
     data_set = dcmread(instance.path)
     data_set.file_meta.TransferSyntaxUID = JPEGExtended12Bit
-    data_set.PixelData = encapsulate([b"\xff\xd8" + bytes(50)])[: -cut or None]
+    data_set.PixelData = encapsulate([b"\xff\xd8\xff\xc1\x00\x0b\x0c\x00\x28\x00\x30\x01" + bytes(50)])
     data_set["PixelData"].is_undefined_length = True
     data_set.save_as(instance.path)
+    if not readable:
+        monkeypatch.setattr(gdcm.ImageReader, "Read", lambda _: False)
+    else:
+        monkeypatch.setattr(gdcm.ImageReader, "Read", lambda _: True)
+        monkeypatch.setattr(gdcm.ImageReader, "GetImage", lambda _: SimpleNamespace(GetBuffer=lambda: "12"))
     assert reason(revision_of([instance.path]).instances[0]) == ReasonCode.PIXEL_CORRUPT
 
 
