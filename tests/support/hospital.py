@@ -95,8 +95,10 @@ class Node:
             self._processes["receiver"].wait_ready(self._receiver_answers, "the receiver")
 
     def kill(self, name: str) -> None:
-        """End a process as a power cut would."""
+        """End a process as a power cut would; gunicorn's workers see that their parent is gone, and end too."""
         self._processes[name].kill()
+        if name == "api":
+            wait_until(lambda: not self._api_answers(), 20, "the end of the API's worker")
 
     def stop(self) -> None:
         """End all processes."""
