@@ -114,7 +114,11 @@ class NewJob:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A job as the database has it."""
+    """A job as the database has it.
+
+    ``delivering_since`` is when its delivery was ordered, by the end of the inference or by a person's retry; None
+    in any other state.
+    """
 
     job_id: JobID
     study_instance_uid: UID
@@ -133,6 +137,7 @@ class Job:
     lease_expires_at: datetime | None
     result: Mapping[str, object] | None = None
     stages: tuple[StageTime, ...] = field(default=())
+    delivering_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +152,11 @@ class Lease:
         Who holds it.
     token
         Fencing token: counts up with every claim; a write that names an older token is refused.
+    taken_over
+        Whether an earlier holder let its lease expire: it died, or was cut off, without a word.
     """
 
     job: Job
     owner: str
     token: int
+    taken_over: bool = False

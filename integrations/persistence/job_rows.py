@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -67,14 +68,25 @@ def insert_job(connection: Connection, job: NewJob, job_id: JobID, now: datetime
 
 
 def owe_hint(connection: Connection, job_id: JobID, queue: QueueName, now: datetime) -> None:
-    """Note in the outbox that a queue message must be sent for a job.
+    """Note in the outbox that a queue message must be sent for a job, and since when.
 
     There is one row per job and queue; ``dispatched_at`` says when the last message left, and is NULL while one
     is owed.
     """
-    owed = update(outbox).where(outbox.c.job_id == job_id, outbox.c.queue == queue).values(dispatched_at=None)
+    values = {"created_at": to_column(now), "dispatched_at": None}
+    owed = update(outbox).where(outbox.c.job_id == job_id, outbox.c.queue == queue).values(values)
     if connection.execute(owed).rowcount == 0:
-        connection.execute(insert(outbox).values(job_id=job_id, queue=queue, created_at=to_column(now)))
+        connection.execute(insert(outbox).values(job_id=job_id, queue=queue, **values))
+
+
+def whole_job(connection: Connection, row: Row[Any]) -> Job:
+    """Read a job with its stage times and the time since which it is delivered."""
+    job_id = JobID(row.job_id)
+    job = job_of(row, stages_of(connection, job_id))
+    if job.state is not JobState.DELIVERING:
+        return job
+    ordered = select(outbox.c.created_at).where(outbox.c.job_id == job_id, outbox.c.queue == QueueName.DELIVERY)
+    return replace(job, delivering_since=from_column(connection.scalar(ordered)))
 
 
 def job_of(row: Row[Any], stages: tuple[StageTime, ...] = ()) -> Job:

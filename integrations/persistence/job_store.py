@@ -16,7 +16,7 @@ from inference.errors import IllegalTransition, JobCancelled, JobNotFound, Lease
 from inference.ports import Clock, Failure, Hint, JobStore, QueueName, UIDSource
 from integrations.persistence.job_consequences import reject_series, reopen_decision, supersede
 from integrations.persistence.job_hints import due_rows, forget_hint, is_claimable, is_exhausted, note_hint
-from integrations.persistence.job_rows import insert_job, insert_stage, job_of, owe_hint, stages_of
+from integrations.persistence.job_rows import insert_job, insert_stage, job_of, owe_hint, whole_job
 from integrations.persistence.tables import jobs
 from integrations.persistence.times import to_column
 from integrations.persistence.transactions import Transactions
@@ -88,7 +88,7 @@ class SQLJobStore(JobStore):
             If there is none.
         """
         with self._transactions.read() as connection:
-            return job_of(_existing(connection, job_id), stages_of(connection, job_id))
+            return whole_job(connection, _existing(connection, job_id))
 
     def claim(self, job_id: JobID, queue: QueueName, owner: str, lease_seconds: float) -> Lease | None:
         """Take the job to work on it; None when it is not due, not claimable or somebody else holds it.
@@ -116,8 +116,8 @@ class SQLJobStore(JobStore):
                 return None
             if self._swap(connection, row, self._claimed(row, hint.queue, owner, lease_seconds)):
                 forget_hint(connection, hint)
-                claimed = job_of(_existing(connection, hint.job_id), stages_of(connection, hint.job_id))
-                return Lease(claimed, owner, row.lease_token + 1)
+                claimed = whole_job(connection, _existing(connection, hint.job_id))
+                return Lease(claimed, owner, row.lease_token + 1, taken_over=row.lease_owner is not None)
         return None
 
     def _claimed(self, row: Row[Any], queue: QueueName, owner: str, lease_seconds: float) -> dict[str, Any]:

@@ -217,6 +217,37 @@ def test_a_delivery_is_claimed_once_and_counts_no_attempt(store: SQLJobStore, jo
     assert store.claim(job.job_id, DELIVERY, "worker-3", 60) is None
 
 
+def test_a_delivery_knows_since_when_it_is_wanted(store: SQLJobStore, job: Job, clock: FixedClock) -> None:
+    """From the end of the inference, whatever is tried in between; from a person's retry on, anew."""
+    assert claimed(store, job).job.delivering_since is None
+    clock.advance(121)
+    ordered = clock.now()
+    lease = delivering(store, job)
+    assert lease.job.delivering_since == ordered
+
+    store.postpone(lease, PROBLEM, clock.now())
+    clock.advance(3600)
+    lease = claimed(store, job, DELIVERY)
+    assert lease.job.delivering_since == store.get(job.job_id).delivering_since == ordered
+
+    store.fail(lease, PROBLEM)
+    assert store.get(job.job_id).delivering_since is None
+    assert store.retry(job.job_id).delivering_since == clock.now()
+
+
+def test_a_claim_tells_whether_the_last_worker_vanished(store: SQLJobStore, job: Job, clock: FixedClock) -> None:
+    """A lease that expired says that somebody died at this job; one that was handed back does not."""
+    lease = delivering(store, job)
+    assert not lease.taken_over
+    clock.advance(121)
+    lease = claimed(store, job, DELIVERY)
+    assert lease.taken_over
+
+    store.postpone(lease, PROBLEM, clock.now())
+
+    assert not claimed(store, job, DELIVERY).taken_over
+
+
 def test_an_expired_lease_goes_to_the_next_worker(store: SQLJobStore, job: Job, clock: FixedClock) -> None:
     """After the lease has expired another worker may claim, and nothing the old one writes is taken."""
     old = claimed(store, job)
