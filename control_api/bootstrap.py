@@ -69,6 +69,7 @@ def _matcher(catalogue: ModelCatalogue) -> Callable[[SeriesRevision], Sequence[M
     """Select by the same rules, from the same headers, as the intake does on arrival."""
 
     def match(series: SeriesRevision) -> Sequence[ModelSpec]:
+        """Select models for a series by its headers."""
         try:
             header = describe(read_headers(series.instances))
         except NodeError:
@@ -85,10 +86,12 @@ def _matcher(catalogue: ModelCatalogue) -> Callable[[SeriesRevision], Sequence[M
 
 def _probes(settings: Settings, engine: Engine, queue: JobQueue) -> dict[str, Probe]:
     def database() -> None:
+        """Ask whether the schema is this version's."""
         if not is_current(engine):
             raise StoreUnavailable("the database lacks this version's schema (dicom-node migrate)")
 
     def ask_queue() -> None:
+        """Ask whether the queue answers."""
         queue.depth(QueueName.INFERENCE)
 
     disk = disk_probe(settings.data_dir, settings.spool_reserve_mb * 2**20)

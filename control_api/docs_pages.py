@@ -35,26 +35,31 @@ def register(app: Flask, api: Api) -> None:
     @blueprint.get("/openapi.json")
     @serves(PUBLIC)
     def description() -> Response:
+        """Give the OpenAPI document."""
         return Response(json.dumps(api.spec.to_dict()), mimetype="application/json")
 
     @blueprint.get("/docs/")
     @serves(PUBLIC)
     def swagger() -> Response:
+        """Give the Swagger UI page."""
         return _page("docs-swagger.html")
 
     @blueprint.get("/redoc/")
     @serves(PUBLIC)
     def reference() -> Response:
+        """Give the ReDoc page."""
         return _page("docs-redoc.html")
 
     @blueprint.get(f"/docs/files/<any{tuple(VIEWER_FILES)}:name>")
     @serves(PUBLIC)
     def viewer_file(name: str) -> Response:
+        """Give a file of the viewers."""
         return send_from_directory(VIEWER_FILES[name], name, max_age=DAY_SECONDS)
 
     @blueprint.get("/docs/files/redoc.standalone.js")
     @serves(PUBLIC)
     def redoc_script() -> Response:
+        """Give the ReDoc script."""
         return _redoc_script()
 
     app.register_blueprint(blueprint)

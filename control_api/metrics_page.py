@@ -18,6 +18,7 @@ def register(app: Flask) -> None:
     @blueprint.get("/metrics")
     @serves(PUBLIC)
     def page() -> Response:
+        """Give the numbers in Prometheus' text format."""
         return Response(_numbers(), content_type=CONTENT_TYPE)
 
     app.register_blueprint(blueprint)

@@ -50,6 +50,7 @@ def disk_probe(folder: Path, reserve_bytes: int) -> Probe:
     """
 
     def probe() -> None:
+        """Ask whether the reserve is free."""
         if shutil.disk_usage(folder).free < reserve_bytes:
             raise SpoolFull("less free disk space than the reserve")
 

@@ -47,11 +47,13 @@ def install(app: Flask, clock: Clock, uid_source: UIDSource) -> None:
     log = structlog.get_logger(__name__)
 
     def begin() -> None:
+        """Name the request, and note when it began."""
         offered = request.headers.get(HEADER, "")
         g.request_id = offered if _ACCEPTED.fullmatch(offered) else uid_source.token()
         g.started = clock.monotonic()
 
     def end(response: Response) -> Response:
+        """Send the name back, protect the answer, and log the request."""
         response.headers[HEADER] = g.request_id
         _protect(response)
         log.info(

@@ -21,11 +21,13 @@ def register(app: Flask) -> None:
     @blueprint.get("/")
     @serves(PUBLIC)
     def page() -> Response:
+        """Give the page."""
         return send_from_directory(STATIC_FOLDER, "index.html")
 
     @blueprint.get(f"/static/<any{PAGE_FILES}:name>")
     @serves(PUBLIC)
     def file(name: str) -> Response:
+        """Give one of its files."""
         return send_from_directory(STATIC_FOLDER, name)
 
     app.register_blueprint(blueprint)

@@ -151,6 +151,7 @@ class HueyJobQueue(JobQueue):
 
     def _task(self, name: QueueName, queue: Any) -> Callable[[str, str], object]:
         def work_on(queue_name: str, job_id: str) -> None:
+            """Give a message to the worker."""
             if self._run is not None:
                 self._run(Hint(QueueName(queue_name), JobID(job_id)))
 

@@ -78,6 +78,7 @@ class _Code(_Section):
     meaning: Annotated[str, Field(min_length=1, max_length=64)]
 
     def to_code(self) -> Code:
+        """Give the code."""
         return Code(self.value, self.scheme, self.meaning)
 
 
@@ -128,6 +129,7 @@ class _Label(_Section):
     plausible_ml: _Range
 
     def to_label(self) -> LabelSpec:
+        """Give the label."""
         lowest, highest = self.plausible_ml
         category, type_ = self.category.to_code(), self.type.to_code()
         return LabelSpec(self.value, self.name, category, type_, self.colour_rgb, lowest, highest)
@@ -149,6 +151,7 @@ class _Plausibility(_Section):
     contrasts: tuple[_Ratio, ...] = ()
 
     def to_plausibility(self) -> Plausibility:
+        """Give the limits."""
         return Plausibility(self.total_ml, _limits(self.ratios), _limits(self.contrasts))
 
 
@@ -186,6 +189,7 @@ class _Manifest(_Section):
         return self
 
     def to_spec(self, folder: Path) -> ModelSpec:
+        """Give the model, whose weights lie beside the manifest."""
         model, weights = self.model, self.weights
         return ModelSpec(
             reference=ModelReference(model.id, model.version, weights.sha256),

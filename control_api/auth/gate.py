@@ -15,6 +15,7 @@ def install(app: Flask) -> None:
     """Deny by default: a view that forgot to say whom it serves serves nobody without a token."""
 
     def check() -> Response | None:
+        """Let nobody pass whom the view does not serve."""
         if request.endpoint is None:
             return None
         served = roles_of_present_view(app)

@@ -30,6 +30,7 @@ def serves(roles: frozenset[Role]) -> Callable[[View], View]:
     """
 
     def mark(view: View) -> View:
+        """Note on the view whom it serves."""
         view.serves = roles  # type: ignore[attr-defined]
         documented = dict(getattr(view, "_apidoc", {}))
         view._apidoc = documented | {"serves": roles}  # type: ignore[attr-defined]  # noqa: SLF001 - flask-smorest reads it

@@ -74,9 +74,11 @@ class _Links:
         self._report_uid = report.report_uid
 
     def url(self, name: str) -> str:
+        """Give the bundle-internal address of a resource (``Bundle.entry.fullUrl``)."""
         return f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_OID, f'{self._report_uid} {name}')}"
 
     def to(self, name: str) -> Resource:
+        """Give a reference to a resource of the bundle."""
         return {"reference": self.url(name)}
 
 

@@ -159,6 +159,7 @@ class SQLJobStore(JobStore):
         now = to_column(self._clock.now())
 
         def record(connection: Connection) -> None:
+            """Insert the time, if the lease still stands."""
             _write_leased(connection, lease, None, {"heartbeat_at": now})
             insert_stage(connection, lease.job.job_id, stage)
 
@@ -173,6 +174,7 @@ class SQLJobStore(JobStore):
         """
 
         def then(connection: Connection) -> None:
+            """Owe the delivery queue a message."""
             owe_hint(connection, lease.job.job_id, QueueName.DELIVERY, self._clock.now())
 
         values = {"result": dict(result), "error_code": None, "error_message": None}
@@ -242,6 +244,7 @@ class SQLJobStore(JobStore):
         """
 
         def cancel(connection: Connection) -> None:
+            """Cancel the job as it stands now."""
             row = _existing(connection, job_id)
             check_transition(JobState(row.state), JobState.CANCELLED)
             self._swap_or_refuse(connection, row, {"state": JobState.CANCELLED, **ENDED})
@@ -263,6 +266,7 @@ class SQLJobStore(JobStore):
         """
 
         def retry(connection: Connection) -> None:
+            """Start the job anew as it stands now."""
             row = _existing(connection, job_id)
             state = JobState(row.state)
             if state not in TERMINAL:  # a worker may move some of these to QUEUED, a person may not
@@ -337,6 +341,7 @@ class SQLJobStore(JobStore):
         now = to_column(self._clock.now())
 
         def end(connection: Connection) -> None:
+            """End the lease with its outcome and what follows from it."""
             _write_leased(connection, lease, wanted, {**ENDED, **values, "updated_at": now})
             if then is not None:
                 then(connection)

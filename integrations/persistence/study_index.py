@@ -138,6 +138,7 @@ class SQLStudyIndex(StudyIndex):
         now = to_column(self._clock.now())
 
         def signal(connection: Connection) -> None:
+            """Note the signal on study and series."""
             wanted = studies.c.study_instance_uid == study_instance_uid
             if connection.execute(update(studies).where(wanted).values(signalled_at=now)).rowcount == 0:
                 raise StudyNotFound("there is no such study on this node")
@@ -159,6 +160,7 @@ class SQLStudyIndex(StudyIndex):
         ids = [self._uids.job_id() for _ in jobs]
 
         def close(connection: Connection) -> Sequence[JobID]:
+            """Close the series, unless something arrived meanwhile."""
             row = _unchanged(connection, series)
             if row is None:
                 return []

@@ -98,6 +98,7 @@ class SQLUserStore:
         name, known_role, hashed = _name(username), _role(role), self._hash(password)
 
         def create(connection: Connection) -> None:
+            """Insert the account, unless the name is taken."""
             if _row(connection, name) is not None:
                 raise ConfigurationError(f"there is a user {name} already")
             now = to_column(self._clock.now())
@@ -162,6 +163,7 @@ class SQLUserStore:
         """Take a token back; records of tokens that have expired are dropped on the way."""
 
         def revoke(connection: Connection) -> None:
+            """Note the token, and forget those that have expired by themselves."""
             now = to_column(self._clock.now())
             connection.execute(delete(revoked_tokens).where(revoked_tokens.c.expires_at < now))
             if connection.scalar(select(revoked_tokens.c.jti).where(revoked_tokens.c.jti == jti)) is None:
@@ -215,6 +217,7 @@ class SQLUserStore:
         name = username.lower()
 
         def change(connection: Connection) -> None:
+            """Change the account, or refuse where there is none."""
             if connection.execute(update(users).where(users.c.username == name).values(values)).rowcount == 0:
                 raise ConfigurationError(f"there is no user {name}")
 
