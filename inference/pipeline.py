@@ -17,6 +17,7 @@ from inference.domain.model_spec import ModelSpec
 from inference.domain.result import EvidenceObject, Report, SegmentationResult
 from inference.domain.study import SeriesRevision
 from inference.domain.volume import Volume
+from inference.encoding.equipment import software_version
 from inference.encoding.objects import EncodingInput, encode
 from inference.encoding.source import describe_series, describe_subject, normalise
 from inference.errors import Stage
@@ -100,7 +101,8 @@ def analyse(series: SeriesRevision, spec: ModelSpec, surroundings: Surroundings,
         The named reason, with its stage.
     """
     timer = StageTimer(surroundings.clock, attempt, surroundings.on_stage)
-    uids = OutputUIDs.derive(series, spec.reference)
+    uids = OutputUIDs.derive(series, spec.reference, f"software={software_version()}")
+    produced_at = series.completed_at or surroundings.clock.now()
     with timer.measure(Stage.VOLUME):
         headers = read_headers(series.instances)
         volume = build_volume(series, headers)
@@ -114,7 +116,7 @@ def analyse(series: SeriesRevision, spec: ModelSpec, surroundings: Surroundings,
         result = measure(labels, volume, spec, uids)
         check_plausible(result, spec)
     with timer.measure(Stage.ENCODE):
-        source = EncodingInput(volume, headers, result, spec, uids, surroundings.clock.now())
+        source = EncodingInput(volume, headers, result, spec, uids, produced_at)
         artifacts = encode(source)
     providers = surroundings.runner.providers(spec)
     run = Run(series, spec, providers[0], artifacts, timer.times, source.produced_at, warnings=volume.warnings)

@@ -71,6 +71,9 @@ class SeriesRevision:
         What showed that it was complete.
     arrivals
         The index's count of NEW and CHANGED instances when the revision was read; fences ``StudyIndex.close``.
+    completed_at
+        When it was declared complete; None while it is open. Results are dated by it, so that the same work done
+        again makes the same bytes: an archive keeps the first bytes of a UID and must not meet others.
     """
 
     study_instance_uid: UID
@@ -79,18 +82,4 @@ class SeriesRevision:
     instances: tuple[StoredInstance, ...]
     evidence: CompletionEvidence
     arrivals: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class StudySummary:
-    """What the node knows of a study, for lists and reports; holds patient data: never log it."""
-
-    study_instance_uid: UID
-    patient_id: str
-    patient_name: str
-    accession_number: str
-    study_date: str
-    study_description: str
-    calling_ae: str
-    first_received_at: datetime
-    last_received_at: datetime
+    completed_at: datetime | None = None

@@ -120,6 +120,7 @@ class SQLStudyIndex(StudyIndex):
             instances=tuple(self._instance(study_uid, entry) for entry in found),
             evidence=evidence or CompletionEvidence(row.evidence or CompletionEvidence.QUIET_TIME),
             arrivals=row.arrivals,
+            completed_at=from_column(row.completed_at),
         )
 
     def signal_complete(self, study_instance_uid: UID, expected: Mapping[UID, int]) -> None:

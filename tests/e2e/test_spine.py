@@ -99,6 +99,18 @@ def test_sending_the_study_again_changes_nothing(answered: Answered, hospital: H
     assert after == before
 
 
+def test_running_a_series_again_leaves_one_answer(answered: Answered, hospital: Hospital) -> None:
+    """The same model on the same series is the same answer: the archive and the report server gain nothing by it."""
+    before = (hospital.orthanc.statistics()["CountInstances"], hospital.fhir.counts())
+    order = {"series_uid": answered.study["series"][0]["series_uid"], "model_id": answered.job["model"]["id"]}
+    (created,) = hospital.client.post("/api/jobs", json=order).json()["jobs"]
+    hospital.wait_until_decided(answered.study_uid)
+    again = hospital.job(created["job_id"])
+    assert (again["state"], again["run"]) == ("COMPLETED", 1), again
+    assert again["report"] == answered.job["report"]
+    assert (hospital.orthanc.statistics()["CountInstances"], hospital.fhir.counts()) == before
+
+
 def test_logs_hold_no_patient_data(answered: Answered, hospital: Hospital) -> None:
     """No name or identifier may be in any log (a value of two digits is everywhere, and tells nothing)."""
     source = dcmread(answered.paths[0], stop_before_pixels=True)
