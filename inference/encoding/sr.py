@@ -112,24 +112,49 @@ def build_sr(images: SourceImages, findings: Findings, imprint: Imprint) -> Data
         contributing_equipment=[contribution(spec)],
         series_description=series_description(spec.title, "measurements"),
     )
+    _list_all(images, document.ContentSequence.find(codes.DCM.ImageLibrary)[0])
     imprint.press(document, images.header)
     return document
 
 
 def _library(images: SourceImages) -> list[Dataset]:
-    """Give the sources for the Image Library (TID 1600) without the descriptors of TID 1604.
+    """Give one source of each SOP class for the Image Library (TID 1600), without the descriptors of TID 1604.
 
     These repeat each image's geometry, sixteen content items apiece, which the images themselves have; and a
     multi-frame image has no one position.
     """
-    listed = []
+    listed: dict[str, Dataset] = {}
     for image in images.images:
+        if image.SOPClassUID in listed:
+            continue
         entry = Dataset()
         for keyword in ("SOPClassUID", "SOPInstanceUID", "FrameOfReferenceUID", "Rows", "Columns"):
             entry[keyword] = image[keyword]
         entry.Modality = ""
-        listed.append(entry)
-    return listed
+        listed[image.SOPClassUID] = entry
+    return list(listed.values())
+
+
+def _list_all(images: SourceImages, library: Dataset) -> None:
+    """Give every source the entry in the Image Library that highdicom made for one of its SOP class.
+
+    They differ in the reference alone, and it takes highdicom seconds to describe, search and copy hundreds of them.
+    """
+    for group in library.ContentSequence:
+        described = {entry.referenced_sop_class_uid: entry for entry in group.ContentSequence}
+        group.ContentSequence = [
+            _entry_like(described[image.SOPClassUID], image)
+            for image in images.images
+            if image.SOPClassUID in described
+        ]
+
+
+def _entry_like(described: sr.ImageContentItem, image: Dataset) -> sr.ImageContentItem:
+    entry = sr.ImageContentItem(
+        described.name, image.SOPClassUID, image.SOPInstanceUID, relationship_type=described.relationship_type
+    )
+    entry["ContentSequence"] = described["ContentSequence"]
+    return entry
 
 
 def _observed_by_device(spec: ModelSpec) -> sr.ObservationContext:
