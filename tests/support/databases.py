@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,11 +21,21 @@ BOTH_DATABASES = ["sqlite", pytest.param("mariadb", marks=pytest.mark.integratio
 """Parameters for a fixture or test that runs on both."""
 
 
-@pytest.fixture
-def sqlite_engine(tmp_path: Path) -> Iterator[Engine]:
-    """Give a migrated SQLite database in a file."""
-    engine = engine_for(URL.create("sqlite", database=str(tmp_path / "node.sqlite3")))
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a migrated SQLite database without rows; to be copied, because migrating takes longer than most tests."""
+    path = tmp_path_factory.mktemp("migrated") / "node.sqlite3"
+    engine = engine_for(URL.create("sqlite", database=str(path)))
     upgrade(engine)
+    engine.dispose()
+    return path
+
+
+@pytest.fixture
+def sqlite_engine(migrated_sqlite: Path, tmp_path: Path) -> Iterator[Engine]:
+    """Give a migrated SQLite database in a file."""
+    path = shutil.copy(migrated_sqlite, tmp_path / "node.sqlite3")
+    engine = engine_for(URL.create("sqlite", database=str(path)))
     yield engine
     engine.dispose()
 
