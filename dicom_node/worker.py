@@ -7,19 +7,29 @@ input, so a job that is done twice leaves one result (ARCHITECTURE section 4).
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
 from dicom_node.heartbeat import Heartbeat
 from dicom_node.verdicts import Verdict, verdict
-from inference.domain.job import Job, Lease, StageTime
+from inference.domain.artifact import DicomArtifact
+from inference.domain.job import Job, JobState, Lease, StageTime
 from inference.domain.model_spec import ModelSpec
+from inference.domain.result import Report
 from inference.domain.study import SeriesRevision
-from inference.errors import IncompleteSeries, ModelNotFound, NodeError, ReasonCode, Stage
+from inference.errors import (
+    IncompleteSeries,
+    JobNotFound,
+    ModelNotFound,
+    NodeError,
+    ReasonCode,
+    Stage,
+    StoreUnavailable,
+)
 from inference.pipeline import Analysis, Surroundings, analyse
 from inference.ports import (
     ArtifactSink,
@@ -39,8 +49,14 @@ from inference.timing import StageTimer
 
 LOG = structlog.get_logger(__name__)
 
-UNEXPECTED = "node.unexpected"
+UNEXPECTED: Final = "node.unexpected"
 """Code of an exception that no stage translated: a defect of ours, kept visible."""
+
+DEADLINE: Final = "delivery.deadline"
+"""Code of a delivery whose workers all died without a word until its time was over."""
+
+REPORT_WANTED: Final = "report_wanted"
+"""Key of a job's result under which the inference part tells the delivery part whether the model reports."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +87,10 @@ class WorkOptions:
     max_attempts
         Attempts of the inference part before a job is FAILED.
     retry_base_seconds, retry_cap_seconds
-        Exponential back-off between attempts: first wait, longest wait.
+        Exponential back-off between attempts: first wait, longest wait, both before jitter of a quarter.
     delivery_deadline_hours
-        How long delivery is tried before the job is FAILED; its result stays on disk and a person may retry.
+        How long delivery is tried before the job is FAILED; its result stays on disk and a person may retry, which
+        starts the time anew.
     """
 
     owner: str
@@ -103,16 +120,25 @@ class Worker:
         """Do the work a hint points at; a hint that is late, repeated or wrong does nothing.
 
         This is the queue's border: whatever happens in here ends as a state of the job, never as an exception of
-        the queue.
+        the queue. Where not even the claim can be made, the dispatcher hints at the job again.
         """
-        lease = self._places.jobs.claim(hint.job_id, hint.queue, self._options.owner, self._options.lease_seconds)
+        log = LOG.bind(job=hint.job_id, queue=hint.queue.value)
+        try:
+            lease = self._claim(hint)
+        except NodeError as error:
+            log.warning("job.not_claimed", code=error.code)
+            return
         if lease is None:
             return
-        log = LOG.bind(job=lease.job.job_id, queue=hint.queue.value, attempt=lease.job.attempt)
-        log.info("job.claimed")
-        part = self._infer if hint.queue is QueueName.INFERENCE else self._deliver
-        self._guard(lease, part)
-        log.info("job.released", state=self._places.jobs.get(lease.job.job_id).state.value)
+        log.info("job.claimed", attempt=lease.job.attempt)
+        if self._died_out(lease):
+            self._settle(lease, self._overdue(lease.job), Verdict.FAIL)
+            return
+        self._guard(lease, self._infer if hint.queue is QueueName.INFERENCE else self._deliver)
+
+    def _claim(self, hint: Hint) -> Lease | None:
+        options = self._options
+        return self._places.jobs.claim(hint.job_id, hint.queue, options.owner, options.lease_seconds)
 
     def _guard(self, lease: Lease, part: Callable[[Lease, Heartbeat], None]) -> None:
         heartbeat = Heartbeat(self._places.jobs, lease, self._options.lease_seconds)
@@ -129,15 +155,20 @@ class Worker:
         places, job = self._places, lease.job
         spec = self._spec(job)
         series = self._series(job)
+        surroundings = Surroundings(places.runner, places.clock, self._observer(lease, heartbeat))
+        analysis = analyse(series, spec, surroundings, job.attempt)
+        places.results.save(job.job_id, analysis.artifacts, analysis.report, analysis.manifest)
+        places.jobs.deliver(lease, summary(analysis, spec))
+        LOG.info("job.analysed", job=job.job_id)
+
+    def _observer(self, lease: Lease, heartbeat: Heartbeat) -> Callable[[StageTime], None]:
+        """Give what records a stage as it ends, and stops the line where the job is no longer ours."""
 
         def on_stage(time: StageTime) -> None:
             heartbeat.check()
-            places.jobs.record_stage(lease, time)
+            self._places.jobs.record_stage(lease, time)
 
-        analysis = analyse(series, spec, Surroundings(places.runner, places.clock, on_stage), job.attempt)
-        places.results.save(job.job_id, analysis.artifacts, analysis.report, analysis.manifest)
-        heartbeat.check()
-        places.jobs.deliver(lease, summary(analysis, spec))
+        return on_stage
 
     def _series(self, job: Job) -> SeriesRevision:
         """Give the revision that the job was made for; where a later one exists, that one's job answers."""
@@ -157,26 +188,34 @@ class Worker:
     def _deliver(self, lease: Lease, heartbeat: Heartbeat) -> None:
         places, job = self._places, lease.job
 
-        def on_stage(time: StageTime) -> None:
-            heartbeat.check()
-            places.jobs.record_stage(lease, time)
-
-        timer = StageTimer(places.clock, job.attempt, on_stage)
-        artifacts = places.results.artifacts(job.job_id)
+        timer = StageTimer(places.clock, job.attempt, self._observer(lease, heartbeat))
+        artifacts, report = self._kept(job)
         with timer.measure(Stage.DELIVER):
             places.archive.deliver(artifacts)
             places.archive.confirm(artifacts)
-        with timer.measure(Stage.REPORT):
-            address = places.reports.store(places.results.report(job.job_id))
+        address = None
+        if (job.result or {}).get(REPORT_WANTED, True):
+            with timer.measure(Stage.REPORT):
+                address = places.reports.store(report)
         places.jobs.complete(lease, address)
+        LOG.info("job.completed", job=job.job_id)
         places.notifier.job_ended(places.jobs.get(job.job_id))
 
+    def _kept(self, job: Job) -> tuple[Sequence[DicomArtifact], Report]:
+        """Read the result; one that is not here may be on its way on shared storage, so the deadline decides."""
+        results = self._places.results
+        try:
+            return results.artifacts(job.job_id), results.report(job.job_id)
+        except JobNotFound as error:
+            raise StoreUnavailable("the job's result is not in the folder of results") from error
+
     def _settle(self, lease: Lease, failure: Failure, wanted: Verdict) -> None:
-        LOG.warning("job.attempt_ended", job=lease.job.job_id, code=failure.code, verdict=wanted.value)
+        log = LOG.bind(job=lease.job.job_id, code=failure.code)
+        log.warning("job.attempt_ended", verdict=wanted.value)
         try:
             self._write_outcome(lease, failure, wanted)
         except NodeError as error:
-            LOG.warning("job.not_ours", job=lease.job.job_id, code=error.code)
+            log.warning("job.outcome_not_written", why=error.code)
 
     def _write_outcome(self, lease: Lease, failure: Failure, wanted: Verdict) -> None:
         jobs = self._places.jobs
@@ -184,26 +223,48 @@ class Worker:
             return
         if wanted is Verdict.REJECT:
             jobs.reject(lease, failure)
-        elif wanted is Verdict.RETRY and not self._used_up(lease):
-            jobs.postpone(lease, failure, self._places.clock.now() + self._delay(lease))
+        elif wanted is Verdict.RETRY and not self._used_up(lease.job):
+            jobs.postpone(lease, failure, self._places.clock.now() + self._delay(lease.job))
             return
         else:
             jobs.fail(lease, failure)
         self._places.notifier.job_ended(jobs.get(lease.job.job_id))
 
-    def _used_up(self, lease: Lease) -> bool:
-        job = self._places.jobs.get(lease.job.job_id)
-        encoded = [time.started_at for time in job.stages if time.stage is Stage.ENCODE]
-        if job.state.value == "DELIVERING" and encoded:
-            waited = self._places.clock.now() - max(encoded)
-            return waited > timedelta(hours=self._options.delivery_deadline_hours)
+    def _used_up(self, job: Job) -> bool:
+        """Tell whether no later attempt may follow: inference is counted, delivery has a deadline."""
+        if job.state is JobState.DELIVERING:
+            return self._delivered_for(job) > timedelta(hours=self._options.delivery_deadline_hours)
         return job.attempt >= self._options.max_attempts
 
-    def _delay(self, lease: Lease) -> timedelta:
-        """Back off exponentially with the number of claims, with jitter so that jobs do not march in step."""
-        exponent = min(lease.token - 1, 16)
-        seconds = min(self._options.retry_base_seconds * 2**exponent, self._options.retry_cap_seconds)
-        return timedelta(seconds=seconds * random.uniform(0.75, 1.25))  # noqa: S311 - not a secret
+    def _died_out(self, lease: Lease) -> bool:
+        """Tell whether a delivery is overdue and the last worker died at it, so that another would die too.
+
+        An overdue delivery whose last attempt ended in order gets its chance: the node may have been off.
+        """
+        return lease.taken_over and lease.job.state is JobState.DELIVERING and self._used_up(lease.job)
+
+    def _overdue(self, job: Job) -> Failure:
+        why = f"; the last error was: {job.error_message}" if job.error_message else "; its workers died"
+        hours = self._options.delivery_deadline_hours
+        return Failure(job.error_code or DEADLINE, f"not delivered within {hours:g} hours{why}")
+
+    def _delivered_for(self, job: Job) -> timedelta:
+        now = self._places.clock.now()
+        return now - (job.delivering_since or now)
+
+    def _delay(self, job: Job) -> timedelta:
+        """Back off exponentially, with jitter so that jobs do not march in step.
+
+        Inference doubles the wait with every attempt. Delivery waits as long as it has been tried already, which
+        doubles too, and needs no count.
+        """
+        options = self._options
+        if job.state is JobState.DELIVERING:
+            seconds = max(options.retry_base_seconds, self._delivered_for(job).total_seconds())
+        else:
+            seconds = options.retry_base_seconds * 2 ** min(job.attempt - 1, 16)
+        jitter = random.uniform(0.75, 1.25)  # noqa: S311 - not a secret
+        return timedelta(seconds=jitter * min(seconds, options.retry_cap_seconds))
 
 
 def summary(analysis: Analysis, spec: ModelSpec) -> dict[str, Any]:
@@ -232,4 +293,5 @@ def summary(analysis: Analysis, spec: ModelSpec) -> dict[str, Any]:
         "absent": list(analysis.report.absent),
         "warnings": list(analysis.report.warnings),
         "model_title": spec.title,
+        REPORT_WANTED: spec.publication.fhir,
     }

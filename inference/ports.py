@@ -262,7 +262,7 @@ class JobStore(Protocol):
             If the lease is no longer ours.
         """
 
-    def complete(self, lease: Lease, report_address: str) -> None:
+    def complete(self, lease: Lease, report_address: str | None) -> None:
         """Move DELIVERING → COMPLETED; ends the lease; marks jobs of earlier revisions superseded.
 
         Parameters
@@ -270,7 +270,7 @@ class JobStore(Protocol):
         lease
             The right to do so.
         report_address
-            Where the report is; kept in the job's result under ``report``.
+            Where the report is, kept in the job's result under ``report``; None where the model publishes none.
         """
 
     def reject(self, lease: Lease, failure: Failure) -> None:
@@ -387,10 +387,22 @@ class ResultStore(Protocol):
         """
 
     def artifacts(self, job_id: JobID) -> Sequence[DicomArtifact]:
-        """Give the DICOM results of a job."""
+        """Give the DICOM results of a job.
+
+        Raises
+        ------
+        JobNotFound
+            If there are none.
+        """
 
     def report(self, job_id: JobID) -> Report:
-        """Give the report of a job."""
+        """Give the report of a job.
+
+        Raises
+        ------
+        JobNotFound
+            If there is none.
+        """
 
 
 class ArtifactSink(Protocol):

@@ -180,7 +180,7 @@ class SQLJobStore(JobStore):
         values = {"result": dict(result), "error_code": None, "error_message": None}
         self._end(lease, JobState.DELIVERING, values, then)
 
-    def complete(self, lease: Lease, report_address: str) -> None:
+    def complete(self, lease: Lease, report_address: str | None) -> None:
         """Move DELIVERING → COMPLETED; ends the lease; marks jobs of earlier revisions superseded.
 
         Where a job of a later revision was faster, this one is marked as superseded by it.
@@ -190,7 +190,7 @@ class SQLJobStore(JobStore):
         lease
             The right to do so.
         report_address
-            Where the report is; kept in the job's result under ``report``.
+            Where the report is, kept in the job's result under ``report``; None where the model publishes none.
 
         Raises
         ------

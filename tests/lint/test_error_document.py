@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 
+from dicom_node.worker import DEADLINE, UNEXPECTED
 from inference.errors import NodeError, ReasonCode, leaves
+from integrations.persistence.job_store import EXHAUSTED
 from tests.support.repository import REPOSITORY
 
 ROW = re.compile(r"^\| `([a-z_.]+)` \| ([^|]+) \| ([^|]+) \|$", re.MULTILINE)
 
 HTTP_CODE = re.compile(r'"((?:auth|request|gateway)\.[a-z_]+)"')
 
-OUTSIDE_THE_TREE = {"job.attempts_exhausted", NodeError.code}
-"""Codes without a class of their own: the reaper's verdict, and what nobody foresaw."""
+OUTSIDE_THE_TREE = {EXHAUSTED, DEADLINE, UNEXPECTED, NodeError.code}
+"""Codes without a class of their own: verdicts on what nobody is left to report, and what nobody foresaw."""
 
 
 LOG_EVENTS = {"gateway.request"}

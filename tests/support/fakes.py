@@ -15,7 +15,7 @@ from inference.domain.identifiers import UID, JobID
 from inference.domain.job import Job
 from inference.domain.model_spec import ModelSpec
 from inference.domain.result import Report
-from inference.errors import ModelNotFound, NodeError, NotCommitted
+from inference.errors import JobNotFound, ModelNotFound, NodeError, NotCommitted
 from inference.ports import (
     ArchiveCounter,
     ArtifactSink,
@@ -180,12 +180,17 @@ class MemoryResultStore(ResultStore):
         self.manifests[job_id] = manifest
 
     def artifacts(self, job_id: JobID) -> Sequence[DicomArtifact]:
-        """Give the DICOM results of a job; KeyError where there are none."""
-        return self._kept[job_id][0]
+        """Give the DICOM results of a job."""
+        return self._of(job_id)[0]
 
     def report(self, job_id: JobID) -> Report:
-        """Give the report of a job; KeyError where there is none."""
-        return self._kept[job_id][1]
+        """Give the report of a job."""
+        return self._of(job_id)[1]
+
+    def _of(self, job_id: JobID) -> tuple[tuple[DicomArtifact, ...], Report]:
+        if job_id not in self._kept:
+            raise JobNotFound("the job has no results here")
+        return self._kept[job_id]
 
 
 @dataclass
