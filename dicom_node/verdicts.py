@@ -53,6 +53,7 @@ VERDICTS: Final[Mapping[type[errors.NodeError], Verdict]] = MappingProxyType(
         errors.LeaseLost: Verdict.DROP,
         errors.JobCancelled: Verdict.DROP,
         errors.QueueUnavailable: Verdict.RETRY,
+        errors.StoreUnavailable: Verdict.RETRY,
     }
 )
 """One entry for every leaf of the error tree; a test walks the tree."""
