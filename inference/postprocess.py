@@ -79,22 +79,23 @@ class _Upsampler:
         result = np.zeros(shape, dtype=np.uint8)
         rows, columns = np.meshgrid(np.arange(shape[1]), np.arange(shape[2]), indexing="ij")
         within_slice = np.stack([rows, columns], axis=-1).reshape(-1, 2) @ self._matrix[:, 1:].T + self._offset
+        axis_by_axis = np.ascontiguousarray(within_slice.T)  # all that follows is per axis
         for index in range(shape[0]):
-            points = within_slice + self._matrix[:, 0] * index
+            points = axis_by_axis + (self._matrix[:, 0] * index)[:, np.newaxis]
             result[index] = self._label(points).reshape(shape[1:])
         return result
 
     def _label(self, points: FloatArray) -> Labels:
-        """Label points given as fractional indices of the padded logits."""
-        size = np.array(self._cells.shape)
-        inside = np.flatnonzero(((points >= 0.5) & (points <= size - 0.5)).all(axis=1))
-        labels = np.zeros(len(points), dtype=np.uint8)
-        cells = np.minimum(points[inside].astype(np.intp), size - 1)
-        found = self._cells[cells[:, 0], cells[:, 1], cells[:, 2]]
+        """Label points, a (3, n) array of fractional indices of the padded logits."""
+        size = np.array(self._cells.shape)[:, np.newaxis]
+        inside = np.flatnonzero(((points >= 0.5) & (points <= size - 0.5)).all(axis=0))
+        labels = np.zeros(points.shape[1], dtype=np.uint8)
+        cells = np.minimum(points[:, inside].astype(np.intp), size - 1)
+        found = self._cells[tuple(cells)]
         mixed = np.flatnonzero(found == MIXED)
         for start in range(0, len(mixed), CHUNK_POINTS):
             chosen = mixed[start : start + CHUNK_POINTS]
-            found[chosen] = self._interpolated(points[inside[chosen]], cells[chosen])
+            found[chosen] = self._interpolated(points[:, inside[chosen]], cells[:, chosen])
         labels[inside] = found
         return labels
 
@@ -102,11 +103,12 @@ class _Upsampler:
         """Interpolate all classes at points and give the largest."""
         _, height, width, classes = self._logits.shape
         flat = self._logits.reshape(-1, classes)
-        base = (cells[:, 0] * height + cells[:, 1]) * width + cells[:, 2]
+        base = (cells[0] * height + cells[1]) * width + cells[2]
         high = (points - cells).astype(np.float32)
-        total = np.zeros((len(points), classes), dtype=np.float32)
+        sides = (1 - high, high)
+        total = np.zeros((points.shape[1], classes), dtype=np.float32)
         for corner in np.ndindex(2, 2, 2):
-            weights = np.prod(np.where(corner, high, 1 - high), axis=1)
+            weights = sides[corner[0]][0] * sides[corner[1]][1] * sides[corner[2]][2]
             shift = (corner[0] * height + corner[1]) * width + corner[2]
             total += flat[base + shift] * weights[:, np.newaxis]
         labels: Labels = total.argmax(axis=1).astype(np.uint8)
