@@ -5,9 +5,14 @@ from __future__ import annotations
 from threading import Event, Thread
 from typing import Protocol
 
+import structlog
+
 from dicom_node.assembler import Assembler
 from dicom_node.housekeeping import Dispatcher
 from dicom_node.receiver import Receiver
+from inference.errors import QueueUnavailable
+
+LOG = structlog.get_logger(__name__)
 
 
 class Consumer(Protocol):
@@ -63,11 +68,29 @@ class WorkerProcess:
         self._interval_seconds = interval_seconds
 
     def run(self, stop: Event) -> None:
-        """Work until ``stop`` is set; what is being worked on is finished, within a bound."""
-        consumer = Thread(target=self._consumer.run, name="consumer")
+        """Work until ``stop`` is set; what is being worked on is finished, within a bound.
+
+        Raises
+        ------
+        QueueUnavailable
+            If the consumer ended by itself: a worker that takes no jobs must not look alive.
+        """
+        ended_early = Event()
+        consumer = Thread(target=self._consume, args=(stop, ended_early), name="consumer")
         consumer.start()
         try:
             self._dispatcher.run(stop, self._interval_seconds)
         finally:
             self._consumer.stop()
             consumer.join()
+        if ended_early.is_set():
+            raise QueueUnavailable("the consumer of the queue ended by itself")
+
+    def _consume(self, stop: Event, ended_early: Event) -> None:
+        try:
+            self._consumer.run()
+        except Exception:  # the worker's border: the thread's end is told to the process instead
+            LOG.exception("consumer.failed")
+        if not stop.is_set():
+            ended_early.set()
+            stop.set()

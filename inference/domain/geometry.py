@@ -42,7 +42,7 @@ class Grid:
     def __post_init__(self) -> None:
         origin = np.array(self.origin_mm, dtype=np.float64)
         steps = np.array(self.steps_mm, dtype=np.float64)
-        if origin.shape != (3,) or steps.shape != (3, 3) or len(self.shape) != 3 or min(self.shape) < 1:
+        if origin.shape != (3,) or steps.shape != (3, 3) or np.shape(self.shape) != (3,) or min(self.shape) < 1:
             raise ValueError("a grid needs a 3-D shape, a (3,) origin and (3, 3) steps")
         if not (np.isfinite(origin).all() and np.isfinite(steps).all()) or abs(np.linalg.det(steps)) < 1e-9:
             raise ValueError("a grid must be finite and not degenerate")
