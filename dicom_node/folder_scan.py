@@ -6,16 +6,19 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
 from pydicom.uid import ImplicitVRLittleEndian
 
 from inference.domain.identifiers import UID
 from inference.domain.study import CompletionEvidence, InstanceIdentity, SeriesRevision, StoredInstance
 
-IDENTIFIERS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
+IDENTIFIERS: Final = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
+PREFIX: Final = b"DICM"
+GROUP_LENGTH: Final = b"\x02\x00\x00\x00"
+"""Tag of File Meta Information Group Length (0002,0000), little endian."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,9 @@ def scan(folder: Path) -> FolderScan:
             skipped.append(read)
             continue
         identity = read.identity
-        found.setdefault(identity.series_instance_uid, {}).setdefault(identity.sop_instance_uid, read)
+        series = found.setdefault(identity.series_instance_uid, {})
+        if series.setdefault(identity.sop_instance_uid, read) is not read:
+            skipped.append(SkippedFile(path, "the same instance as another file"))
     return FolderScan(tuple(_series(found[uid]) for uid in sorted(found)), tuple(skipped))
 
 
@@ -84,16 +89,7 @@ def _read_instance(path: Path) -> StoredInstance | SkippedFile:
     try:
         data_set = dcmread(path, stop_before_pixels=True, specific_tags=[*IDENTIFIERS], force=True)
         values = [str(data_set.get(keyword, "")) for keyword in IDENTIFIERS]
-    except (
-        InvalidDicomError,
-        OSError,
-        ValueError,
-        NotImplementedError,
-        AttributeError,
-        TypeError,
-        KeyError,
-        EOFError,
-    ):
+    except Exception:  # noqa: BLE001 - files made by strangers; a dozen exception types are known
         return SkippedFile(path, "not readable as DICOM")
     if not all(values):
         return SkippedFile(path, "no DICOM instance: an identifier is missing")
@@ -106,9 +102,16 @@ def _read_instance(path: Path) -> StoredInstance | SkippedFile:
         identity=InstanceIdentity(study, series, instance, sop_class),
         transfer_syntax_uid=_transfer_syntax(data_set),
         path=path,
-        sha256=hashlib.sha256(content).hexdigest(),
+        sha256=hashlib.sha256(_encoded_data_set(content)).hexdigest(),
         size_bytes=len(content),
     )
+
+
+def _encoded_data_set(content: bytes) -> bytes:
+    """Leave out preamble and File Meta (PS3.10 section 7.1), as a sender does: they tell of the writer only."""
+    if content[128:132] != PREFIX or content[132:136] != GROUP_LENGTH:
+        return content
+    return content[144 + int.from_bytes(content[140:144], "little") :]
 
 
 def _transfer_syntax(data_set: Dataset) -> UID:
