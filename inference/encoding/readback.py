@@ -80,20 +80,17 @@ def _measure(seg: Dataset) -> dict[int, tuple[int, NDArray[np.float64]]]:
     for index, group in enumerate(seg.PerFrameFunctionalGroupsSequence):
         identification = group.get("SegmentIdentificationSequence") or shared.SegmentIdentificationSequence
         number = int(identification[0].ReferencedSegmentNumber)
-        mask = _frame(seg, index)
-        count = int(np.count_nonzero(mask))
-        rows, columns = mask.sum(axis=1, dtype=np.int64), mask.sum(axis=0, dtype=np.int64)
-        index_sum = np.array([rows @ np.arange(rows.size), columns @ np.arange(columns.size)], dtype=np.float64)
+        rows, columns = np.divmod(np.flatnonzero(_frame(seg, index)), int(seg.Columns))
+        count, index_sum = rows.size, np.array([rows.sum(), columns.sum()], dtype=np.float64)
         origin = np.array(group.PlanePositionSequence[0].ImagePositionPatient, dtype=np.float64)
         counts[number] = counts.get(number, 0) + count
         sums[number] = sums.get(number, np.zeros(3)) + count * origin + index_sum @ steps
     return {number: (count, sums[number] / count) for number, count in counts.items() if count}
 
 
-def _frame(seg: Dataset, index: int) -> NDArray[np.uint8]:
-    """Unpack one frame of 1-bit pixels: least significant bit first, frames not padded to bytes (PS3.5 8.1.1)."""
+def _frame(seg: Dataset, index: int) -> NDArray[np.bool_]:
+    """Unpack a frame's 1-bit pixels, row by row: lowest bit first, frames not padded to bytes (PS3.5 8.1.1)."""
     pixels = int(seg.Rows) * int(seg.Columns)
     start, end = index * pixels, (index + 1) * pixels
     packed = np.frombuffer(seg.PixelData, dtype=np.uint8, count=-(-end // 8) - start // 8, offset=start // 8)
-    bits = np.unpackbits(packed, bitorder="little")[start % 8 : start % 8 + pixels]
-    return bits.reshape(int(seg.Rows), int(seg.Columns))
+    return np.unpackbits(packed, bitorder="little")[start % 8 : start % 8 + pixels].view(np.bool_)
