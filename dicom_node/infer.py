@@ -19,7 +19,7 @@ from inference.domain.model_spec import ModelSpec
 from inference.domain.result import Measurement, Report
 from inference.domain.series_header import SeriesHeader
 from inference.domain.study import SeriesRevision
-from inference.errors import NodeError
+from inference.errors import NodeError, StoreUnavailable
 from inference.pipeline import Surroundings, analyse
 from inference.ports import Clock, ModelCatalogue, ModelRunner
 from inference.reading import describe, read_headers
@@ -64,9 +64,14 @@ def infer_folder(folder: Path, out: Path, node: OfflineNode) -> tuple[dict[str, 
         ``{"series": [...]}``: one entry per series and matching model, or one with the reason of its rejection.
     notes : list of str
         Files that were skipped and why, for a person.
+
+    Raises
+    ------
+    StoreUnavailable
+        If the results cannot be written.
     """
     found = scan(folder)
-    out.mkdir(parents=True, exist_ok=True)
+    _make_folder(out)
     entries = [entry for series in found.series for entry in _decide(series, out, node)]
     return {"series": entries}, [f"{skipped.path.name}: {skipped.reason}" for skipped in found.skipped]
 
@@ -95,24 +100,43 @@ def _run(series: SeriesRevision, spec: ModelSpec, out: Path, node: OfflineNode) 
         "reason": None,
         "model": model,
         "measurements": [_measurement(m) for m in analysis.report.measurements],
-        "artifacts": _write(folder, analysis.artifacts, analysis.report),
+        "artifacts": _write(folder, analysis.artifacts, analysis.report if spec.publication.fhir else None),
         "timings_s": _timings(times),
     }
 
 
-def _write(folder: Path, artifacts: Sequence[DicomArtifact], report: Report) -> list[dict[str, Any]]:
-    folder.mkdir(parents=True, exist_ok=True)
+def _write(folder: Path, artifacts: Sequence[DicomArtifact], report: Report | None) -> list[dict[str, Any]]:
+    _make_folder(folder)
     written: list[dict[str, Any]] = []
     for artifact in artifacts:
         path = folder / f"{artifact.kind.value.lower()}.dcm"
-        path.write_bytes(artifact.content)
+        _write_file(path, artifact.content)
         written.append(
             {"kind": artifact.kind.value, "path": str(path), "sop_instance_uid": artifact.identity.sop_instance_uid}
         )
-    bundle = folder / "fhir.json"
-    bundle.write_text(json.dumps(report_bundle(report), ensure_ascii=False, indent=1), encoding="utf-8")
-    written.append({"kind": "FHIR", "path": str(bundle), "sop_instance_uid": None})
+    if report is not None:
+        bundle = folder / "fhir.json"
+        _write_file(bundle, json.dumps(report_bundle(report), ensure_ascii=False, indent=1).encode())
+        written.append({"kind": "FHIR", "path": str(bundle), "sop_instance_uid": None})
     return written
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _not_writable(error) from error
+
+
+def _write_file(path: Path, content: bytes) -> None:
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise _not_writable(error) from error
+
+
+def _not_writable(error: OSError) -> StoreUnavailable:
+    return StoreUnavailable(f"the folder for results cannot be written ({type(error).__name__})")
 
 
 def _entry(series: SeriesRevision, header: SeriesHeader | None, outcome: Mapping[str, Any]) -> dict[str, Any]:
