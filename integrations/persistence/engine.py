@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import sqlite3
+from pathlib import Path
 from typing import Any, Final
 
 import sqlalchemy
@@ -81,7 +83,8 @@ def _sqlite(url: URL) -> Engine:
     def prepare(connection: sqlite3.Connection, _record: Any) -> None:
         """Make a connection durable and strict."""
         connection.isolation_level = None  # the driver must not begin by itself: see `begin`
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        _write_ahead(connection, url.database)
+        for pragma in ("synchronous=FULL", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
@@ -91,3 +94,16 @@ def _sqlite(url: URL) -> Engine:
         connection.exec_driver_sql(f"BEGIN {kind}")
 
     return engine
+
+
+def _write_ahead(connection: sqlite3.Connection, path: str | None) -> None:
+    """Switch a database file to write-ahead logging, once.
+
+    Where two processes switch at the same moment SQLite refuses one of them at once, whatever its busy timeout says
+    (sqlite.org/wal.html), so they take turns by a lock on a file beside it.
+    """
+    if path in (None, "", ":memory:") or connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
+        return
+    with Path(f"{path}.lock").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        connection.execute("PRAGMA journal_mode=WAL")
