@@ -7,10 +7,11 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 
 def series_table(document: Mapping[str, Any]) -> None:
-    """Print the decisions and measurements of an ``infer`` document.
+    """Print the decisions and measurements of an ``infer`` document; brackets in a description are no markup.
 
     Parameters
     ----------
@@ -23,7 +24,8 @@ def series_table(document: Mapping[str, Any]) -> None:
         table.add_column(column)
     for entry in document["series"]:
         why = entry["reason"]["message"] if entry["reason"] else f"{entry['model']['id']} {entry['model']['version']}"
-        table.add_row(entry["description"], entry["modality"], str(entry["instances"]), entry["decision"], why)
+        cells = (entry["description"], entry["modality"], str(entry["instances"]), entry["decision"], why)
+        table.add_row(*(Text(cell) for cell in cells))
     console.print(table)
     for entry in document["series"]:
         if entry["measurements"]:
