@@ -10,10 +10,11 @@ from sqlalchemy import Engine
 from control_api.queries import ReadModel
 from control_api.readiness import disk_probe
 from control_api.services import APIOptions, Probe, Services
+from inference.domain.job import QueueName
 from inference.domain.model_spec import ModelSpec
 from inference.domain.study import SeriesRevision
 from inference.errors import InstanceUnreadable, NodeError, StoreUnavailable
-from inference.ports import JobQueue, ModelCatalogue, QueueName
+from inference.ports import JobQueue, ModelCatalogue
 from inference.reading import describe, read_headers
 from inference.selection import select
 from integrations.persistence.engine import make_engine

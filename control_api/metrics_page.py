@@ -6,8 +6,8 @@ from flask import Blueprint, Flask, Response
 
 from control_api.auth.roles import PUBLIC, serves
 from control_api.services import services
+from inference.domain.job import QueueName
 from inference.errors import QueueUnavailable
-from inference.ports import QueueName
 from integrations.metrics import CONTENT_TYPE, exposition, make_metrics
 
 

@@ -10,11 +10,10 @@ from control_api.records import JobView, SeriesView, StudyView
 from control_api.schemas.job import RunOrder
 from control_api.services import Services
 from inference.domain.identifiers import UID, JobID
-from inference.domain.job import Job, JobState, NewJob
+from inference.domain.job import Hint, Job, JobState, NewJob, QueueName
 from inference.domain.model_spec import ModelSpec
 from inference.domain.study import SeriesRevision
 from inference.errors import IncompleteSeries, NodeError, NoMatchingModel, QueueUnavailable, ReasonCode
-from inference.ports import Hint, QueueName
 
 
 def start(given: Services, order: RunOrder) -> tuple[JobView, ...]:

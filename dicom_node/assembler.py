@@ -11,10 +11,11 @@ from typing import Protocol
 
 import structlog
 
+from inference.domain.arrival import ReceivingSeries
 from inference.domain.identifiers import UID, JobID
 from inference.domain.study import CompletionEvidence, SeriesRevision
 from inference.errors import NodeError
-from inference.ports import ArchiveCounter, Clock, ReceivingSeries, StudyIndex
+from inference.ports import ArchiveCounter, Clock, StudyIndex
 
 LOG = structlog.get_logger(__name__)
 

@@ -17,8 +17,9 @@ from dicom_node.receiver import Receiver, ReceiverOptions
 from dicom_node.spool import FolderSpool
 from dicom_node.supervisor import ChildCommand, Supervisor
 from dicom_node.worker import Worker, WorkOptions, WorkPlaces
+from inference.domain.job import QueueName
 from inference.engine import EngineOptions, OnnxModelRunner
-from inference.ports import ArtifactSink, QueueName, ReportSink
+from inference.ports import ArtifactSink, ReportSink
 from integrations.fhir.client import HAPIReportSink
 from integrations.fhir.folder import FolderReportSink
 from integrations.logs import configure_logs

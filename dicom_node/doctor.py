@@ -10,8 +10,8 @@ import httpx
 from pynetdicom import AE
 from sqlalchemy import text
 
+from inference.domain.job import QueueName
 from inference.errors import NodeError, PeerUnavailable
-from inference.ports import QueueName
 from integrations.persistence.engine import make_engine
 from integrations.settings import ArchivePeer, Settings
 

@@ -10,9 +10,10 @@ from pynetdicom import evt
 
 from dicom_node.headers import check_command, read_arrival
 from dicom_node.statuses import SUCCESS, failure, unexpected_failure
+from inference.domain.arrival import Arrival
 from inference.domain.identifiers import UID, AETitle
 from inference.errors import InstanceUnreadable, NodeError
-from inference.ports import Arrival, StudyIndex, StudySpool
+from inference.ports import StudyIndex, StudySpool
 
 LOG = structlog.get_logger(__name__)
 

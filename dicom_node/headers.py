@@ -10,10 +10,10 @@ from pydicom.dataset import Dataset
 from pydicom.filereader import data_element_generator, read_dataset
 from pydicom.tag import BaseTag, Tag
 
+from inference.domain.arrival import ArrivalHeader
 from inference.domain.identifiers import UID
 from inference.domain.study import InstanceIdentity
 from inference.errors import InstanceUnreadable, SOPClassMismatch
-from inference.ports import ArrivalHeader
 
 _IDENTIFIERS: Final = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
 _WANTED: Final = (

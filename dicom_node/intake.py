@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from inference.domain.arrival import Decision
 from inference.domain.identifiers import JobID
 from inference.domain.job import NewJob
 from inference.domain.model_spec import ModelSpec
 from inference.domain.study import SeriesRevision
 from inference.errors import InstanceUnreadable, NodeError
-from inference.ports import Decision, ModelCatalogue, StudyIndex
+from inference.ports import ModelCatalogue, StudyIndex
 from inference.reading import describe, read_headers
 from inference.selection import select
 

@@ -17,7 +17,7 @@ import structlog
 from dicom_node.heartbeat import Heartbeat
 from dicom_node.verdicts import Verdict, verdict
 from inference.domain.artifact import DicomArtifact
-from inference.domain.job import Job, JobState, Lease, StageTime
+from inference.domain.job import Failure, Hint, Job, JobState, Lease, QueueName, StageTime
 from inference.domain.model_spec import ModelSpec
 from inference.domain.result import Report
 from inference.domain.study import SeriesRevision
@@ -34,13 +34,10 @@ from inference.pipeline import Analysis, Surroundings, analyse
 from inference.ports import (
     ArtifactSink,
     Clock,
-    Failure,
-    Hint,
     JobStore,
     ModelCatalogue,
     ModelRunner,
     Notifier,
-    QueueName,
     ReportSink,
     ResultStore,
     StudyIndex,

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from inference.domain.arrival import Arrival, ArrivalHeader, Decision, ReceivingSeries
 from inference.domain.artifact import DicomArtifact
 from inference.domain.identifiers import UID, AETitle, JobID
-from inference.domain.job import Job, Lease, NewJob, StageTime
+from inference.domain.job import Failure, Hint, Job, Lease, NewJob, QueueName, StageTime
 from inference.domain.model_spec import ModelSpec
 from inference.domain.result import Report
 from inference.domain.study import (
@@ -67,73 +66,6 @@ class StudySpool(Protocol):
         SpoolFull
             If there is no room.
         """
-
-
-class Arrival(StrEnum):
-    """What an arriving instance meant."""
-
-    NEW = "new"
-    DUPLICATE = "duplicate"
-    CHANGED = "changed"
-
-
-@dataclass(frozen=True, slots=True)
-class ArrivalHeader:
-    """What lists and assembly need of an instance's header; patient data, never logged."""
-
-    patient_id: str = ""
-    patient_name: str = ""
-    accession_number: str = ""
-    study_date: str = ""
-    study_description: str = ""
-    modality: str = ""
-    series_description: str = ""
-    promised_instances: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ReceivingSeries:
-    """A series that is still open.
-
-    Parameters
-    ----------
-    study_instance_uid, series_instance_uid, revision
-        Which one.
-    instance_count
-        Distinct SOP instances here.
-    calling_ae
-        Who sent it last.
-    last_received_at
-        When the last instance was committed.
-    signalled
-        Whether somebody said that the study is complete.
-    expected_count
-        Number of instances the signal named, or None.
-    promised_count
-        Number of instances the headers promise, or None.
-    """
-
-    study_instance_uid: UID
-    series_instance_uid: UID
-    revision: int
-    instance_count: int
-    calling_ae: str
-    last_received_at: datetime
-    signalled: bool
-    expected_count: int | None
-    promised_count: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """The decision on a series, for people (ARCHITECTURE section 6).
-
-    ``code`` and ``message`` are None when at least one model runs.
-    """
-
-    analysed: bool
-    code: str | None
-    message: str | None
 
 
 class StudyIndex(Protocol):
@@ -192,29 +124,6 @@ class StudyIndex(Protocol):
         If an instance arrived since ``series`` was read, nothing happens and no job is returned: the series
         stays open.
         """
-
-
-class QueueName(StrEnum):
-    """The two queues."""
-
-    INFERENCE = "inference"
-    DELIVERY = "delivery"
-
-
-@dataclass(frozen=True, slots=True)
-class Hint:
-    """A job that a worker should look at."""
-
-    queue: QueueName
-    job_id: JobID
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """Why an attempt ended."""
-
-    code: str
-    message: str
 
 
 class JobStore(Protocol):

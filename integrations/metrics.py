@@ -8,8 +8,8 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from inference.domain.job import JobState, StageTime
-from inference.ports import Arrival, Decision, QueueName
+from inference.domain.arrival import Arrival, Decision
+from inference.domain.job import JobState, QueueName, StageTime
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 """Content type of ``exposition`` (Prometheus text format)."""

@@ -18,8 +18,9 @@ from huey.consumer import Consumer
 from huey.serializer import SignedSerializer
 
 from inference.domain.identifiers import JobID
+from inference.domain.job import Hint, QueueName
 from inference.errors import QueueUnavailable
-from inference.ports import Hint, JobQueue, QueueName
+from inference.ports import JobQueue
 from integrations.settings import Settings
 
 STOP_SECONDS: Final = 20.0

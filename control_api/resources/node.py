@@ -11,8 +11,8 @@ from flask.views import MethodView
 from control_api.openapi import APIBlueprint
 from control_api.schemas.node import NodeStatusSchema
 from control_api.services import Services, services
+from inference.domain.job import QueueName
 from inference.errors import QueueUnavailable
-from inference.ports import QueueName
 
 blueprint = APIBlueprint("node", __name__, url_prefix="/api/node", description="The node itself.")
 

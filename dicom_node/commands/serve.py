@@ -8,7 +8,7 @@ import sys
 import click
 
 from dicom_node.signals import stop_on_signals
-from inference.ports import QueueName
+from inference.domain.job import QueueName
 
 
 @click.command()

@@ -160,3 +160,26 @@ class Lease:
     owner: str
     token: int
     taken_over: bool = False
+
+
+class QueueName(StrEnum):
+    """The two queues."""
+
+    INFERENCE = "inference"
+    DELIVERY = "delivery"
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """A job that a worker should look at."""
+
+    queue: QueueName
+    job_id: JobID
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why an attempt ended."""
+
+    code: str
+    message: str

@@ -15,9 +15,9 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, String, Table, insert, select, update
 from sqlalchemy.dialects import mysql, sqlite
 
+from inference.domain.arrival import Arrival, ArrivalHeader
 from inference.domain.study import StoredInstance
 from inference.errors import InstanceUnreadable
-from inference.ports import Arrival, ArrivalHeader
 from integrations.persistence.tables import instances, series, studies
 
 REOPENED: Final[Mapping[str, Any]] = {

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import ColumnElement, Connection, select, update
 
-from inference.domain.job import Job, JobState
-from inference.ports import Failure
+from inference.domain.job import Failure, Job, JobState
 from integrations.persistence.tables import jobs, series
 
 

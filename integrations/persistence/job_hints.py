@@ -13,8 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, or_, select, update
 
-from inference.domain.job import JobState
-from inference.ports import Hint, QueueName
+from inference.domain.job import Hint, JobState, QueueName
 from integrations.persistence.tables import jobs, outbox
 
 WAITING = (JobState.RECEIVED, JobState.QUEUED)

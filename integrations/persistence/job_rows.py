@@ -9,9 +9,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, select, update
 
 from inference.domain.identifiers import UID, JobID
-from inference.domain.job import Job, JobState, ModelReference, NewJob, StageTime
+from inference.domain.job import Job, JobState, ModelReference, NewJob, QueueName, StageTime
 from inference.errors import Stage
-from inference.ports import QueueName
 from integrations.persistence.tables import job_stages, jobs, outbox
 from integrations.persistence.times import from_column, to_column
 

@@ -11,9 +11,21 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row, select, update
 
 from inference.domain.identifiers import JobID
-from inference.domain.job import TERMINAL, TRANSITIONS, Job, JobState, Lease, NewJob, StageTime, check_transition
+from inference.domain.job import (
+    TERMINAL,
+    TRANSITIONS,
+    Failure,
+    Hint,
+    Job,
+    JobState,
+    Lease,
+    NewJob,
+    QueueName,
+    StageTime,
+    check_transition,
+)
 from inference.errors import IllegalTransition, JobCancelled, JobNotFound, LeaseLost
-from inference.ports import Clock, Failure, Hint, JobStore, QueueName, UIDSource
+from inference.ports import Clock, JobStore, UIDSource
 from integrations.persistence.job_consequences import reject_series, reopen_decision, supersede
 from integrations.persistence.job_hints import due_rows, forget_hint, is_claimable, is_exhausted, note_hint
 from integrations.persistence.job_rows import insert_job, insert_stage, job_of, owe_hint, whole_job

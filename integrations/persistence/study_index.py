@@ -8,19 +8,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, select, update
 
+from inference.domain.arrival import Arrival, ArrivalHeader, Decision, ReceivingSeries
 from inference.domain.identifiers import UID, AETitle, JobID
 from inference.domain.job import NewJob
 from inference.domain.study import CompletionEvidence, InstanceIdentity, SeriesRevision, StoredInstance
 from inference.errors import SpoolFull, StoreUnavailable, StudyNotFound
-from inference.ports import (
-    Arrival,
-    ArrivalHeader,
-    Clock,
-    Decision,
-    ReceivingSeries,
-    StudyIndex,
-    UIDSource,
-)
+from inference.ports import Clock, StudyIndex, UIDSource
 from integrations.persistence.arrivals import (
     Incoming,
     count_arrival,

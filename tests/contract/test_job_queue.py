@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from inference.domain.identifiers import JobID
+from inference.domain.job import Hint, QueueName
 from inference.errors import QueueUnavailable
-from inference.ports import Hint, QueueName
 from integrations.settings import Settings
 from integrations.taskqueue import HueyJobQueue, QueueConsumer, make_job_queue
 from tests.support.waiting import wait_until

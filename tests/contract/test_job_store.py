@@ -12,11 +12,22 @@ from typing import Any
 import pytest
 from sqlalchemy import URL, Connection, Engine, Row, func, select
 
+from inference.domain.arrival import ArrivalHeader, Decision
 from inference.domain.identifiers import UID, JobID
-from inference.domain.job import TRANSITIONS, Job, JobState, Lease, ModelReference, NewJob, StageTime
+from inference.domain.job import (
+    TRANSITIONS,
+    Failure,
+    Hint,
+    Job,
+    JobState,
+    Lease,
+    ModelReference,
+    NewJob,
+    QueueName,
+    StageTime,
+)
 from inference.domain.study import CompletionEvidence
 from inference.errors import IllegalTransition, JobCancelled, JobNotFound, LeaseLost, Stage, StoreUnavailable
-from inference.ports import ArrivalHeader, Decision, Failure, Hint, QueueName
 from integrations.persistence.engine import engine_for
 from integrations.persistence.job_store import JobStoreOptions, SQLJobStore
 from integrations.persistence.study_index import SQLStudyIndex

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL, Engine, func, select
 
+from inference.domain.arrival import Arrival, ArrivalHeader, Decision, ReceivingSeries
 from inference.domain.identifiers import UID
 from inference.domain.job import ModelReference, NewJob
 from inference.domain.study import CompletionEvidence, SeriesRevision
 from inference.errors import InstanceUnreadable, SpoolFull, StudyNotFound
-from inference.ports import Arrival, ArrivalHeader, Decision, ReceivingSeries
 from integrations.persistence.engine import engine_for
 from integrations.persistence.study_index import SQLStudyIndex
 from integrations.persistence.tables import jobs, outbox, series, studies

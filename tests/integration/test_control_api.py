@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 from control_api.request_context import PAGE_POLICY, SECURITY_HEADERS
+from inference.domain.arrival import ArrivalHeader, Decision
 from inference.domain.identifiers import UID, AETitle
 from inference.domain.study import CompletionEvidence
-from inference.ports import ArrivalHeader, Decision
 from integrations.persistence.engine import make_engine
 from integrations.persistence.study_index import SQLStudyIndex
 from integrations.system import SystemClock

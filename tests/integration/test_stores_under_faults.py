@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import pytest
 from sqlalchemy import URL, Engine, text
 
-from inference.domain.job import JobState, ModelReference, NewJob
+from inference.domain.arrival import Arrival, ArrivalHeader
+from inference.domain.job import JobState, ModelReference, NewJob, QueueName
 from inference.domain.study import CompletionEvidence
 from inference.errors import SpoolFull, StoreUnavailable
-from inference.ports import Arrival, ArrivalHeader, QueueName
 from integrations.persistence.engine import engine_for
 from integrations.persistence.job_store import SQLJobStore
 from integrations.persistence.migrations import upgrade
@@ -85,7 +85,7 @@ ADD_FOREVER = """
 import sys
 from pathlib import Path
 from sqlalchemy import URL
-from inference.ports import ArrivalHeader
+from inference.domain.arrival import ArrivalHeader
 from integrations.persistence.engine import engine_for
 from integrations.persistence.study_index import SQLStudyIndex
 from integrations.system import SystemClock
@@ -132,7 +132,7 @@ CLAIM_AND_HANG = """
 import sys
 from threading import Event
 from sqlalchemy import URL
-from inference.ports import QueueName
+from inference.domain.job import QueueName
 from integrations.persistence.engine import engine_for
 from integrations.persistence.job_store import SQLJobStore
 from integrations.system import RandomUIDSource, SystemClock

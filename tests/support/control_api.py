@@ -18,11 +18,10 @@ from control_api.auth import tokens
 from control_api.queries import ReadModel
 from control_api.services import APIOptions, Probe, Services
 from inference.domain.identifiers import UID
-from inference.domain.job import JobState, ModelReference
+from inference.domain.job import JobState, ModelReference, QueueName
 from inference.domain.model_spec import ModelSpec
 from inference.domain.study import SeriesRevision
 from inference.errors import ModelNotFound, NoMatchingModel, QueueUnavailable, ReasonCode
-from inference.ports import QueueName
 from integrations.persistence.job_store import SQLJobStore
 from integrations.persistence.study_index import SQLStudyIndex
 from integrations.persistence.tables import job_stages, jobs, series, studies

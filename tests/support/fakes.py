@@ -12,7 +12,7 @@ from threading import Lock
 
 from inference.domain.artifact import DicomArtifact
 from inference.domain.identifiers import UID, JobID
-from inference.domain.job import Job
+from inference.domain.job import Hint, Job, QueueName
 from inference.domain.model_spec import ModelSpec
 from inference.domain.result import Report
 from inference.errors import JobNotFound, ModelNotFound, NodeError, NotCommitted
@@ -20,11 +20,9 @@ from inference.ports import (
     ArchiveCounter,
     ArtifactSink,
     Clock,
-    Hint,
     JobQueue,
     ModelCatalogue,
     Notifier,
-    QueueName,
     ReportSink,
     ResultStore,
     UIDSource,

@@ -16,7 +16,7 @@ import pytest
 from pydicom import dcmread
 from pydicom.dataset import FileDataset
 
-from inference.ports import QueueName
+from inference.domain.job import QueueName
 from integrations.settings import child_environment
 from tests.support.fhir_server import FHIRServer
 from tests.support.free_port import free_port

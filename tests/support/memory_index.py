@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Lock
 
+from inference.domain.arrival import Arrival, ArrivalHeader, Decision, ReceivingSeries
 from inference.domain.identifiers import UID, AETitle, JobID
 from inference.domain.job import NewJob
 from inference.domain.study import CompletionEvidence, SeriesRevision, StoredInstance
 from inference.errors import StudyNotFound
-from inference.ports import Arrival, ArrivalHeader, Clock, Decision, ReceivingSeries, StudyIndex
+from inference.ports import Clock, StudyIndex
 
 
 @dataclass

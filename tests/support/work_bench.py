@@ -10,11 +10,11 @@ from typing import Any
 from sqlalchemy import Engine, select
 
 from dicom_node.worker import Worker, WorkOptions, WorkPlaces
+from inference.domain.arrival import ArrivalHeader, Decision
 from inference.domain.identifiers import AETitle, JobID
-from inference.domain.job import Job, Lease, ModelReference, NewJob
+from inference.domain.job import Hint, Job, Lease, ModelReference, NewJob, QueueName
 from inference.domain.model_spec import ModelSpec
 from inference.domain.study import CompletionEvidence, SeriesRevision, StoredInstance
-from inference.ports import ArrivalHeader, Decision, Hint, QueueName
 from integrations.persistence.job_store import JobStoreOptions, SQLJobStore
 from integrations.persistence.study_index import SQLStudyIndex
 from integrations.persistence.tables import series as series_table

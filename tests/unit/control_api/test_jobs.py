@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 
 from inference.domain.identifiers import UID
-from inference.domain.job import JobState, ModelReference
+from inference.domain.job import Hint, JobState, ModelReference, QueueName
 from inference.errors import QueueUnavailable
-from inference.ports import Hint, QueueName
 from tests.support.control_api import BRAIN, RESULT, SERIES, STUDY, ControlAPI, FakeCatalogue
 from tests.support.fakes import NOON
 

@@ -8,9 +8,8 @@ import pytest
 
 from control_api.readiness import check, disk_probe
 from inference.domain.identifiers import UID, JobID
-from inference.domain.job import JobState
+from inference.domain.job import Hint, JobState, QueueName
 from inference.errors import StoreUnavailable
-from inference.ports import Hint, QueueName
 from tests.support.control_api import BRAIN, STUDY, ControlAPI
 
 

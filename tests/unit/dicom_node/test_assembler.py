@@ -11,10 +11,11 @@ from threading import Event, Thread
 import pytest
 
 from dicom_node.assembler import Assembler, AssemblerOptions
+from inference.domain.arrival import ArrivalHeader, Decision
 from inference.domain.identifiers import UID, AETitle, JobID
 from inference.domain.study import CompletionEvidence, InstanceIdentity, SeriesRevision, StoredInstance
 from inference.errors import StudyNotFound
-from inference.ports import ArrivalHeader, Decision, StudyIndex
+from inference.ports import StudyIndex
 from tests.support.fakes import FakeCounter, FixedClock
 from tests.support.memory_index import MemoryIndex
 from tests.support.waiting import wait_until

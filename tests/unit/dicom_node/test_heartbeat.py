@@ -8,9 +8,8 @@ from threading import enumerate as threads
 import pytest
 
 from dicom_node.heartbeat import Heartbeat
-from inference.domain.job import Lease
+from inference.domain.job import Lease, QueueName
 from inference.errors import JobCancelled, LeaseLost, NodeError, StoreUnavailable
-from inference.ports import QueueName
 from tests.support.waiting import wait_until
 from tests.support.work_bench import LEASE_SECONDS, WorkBench
 

@@ -7,9 +7,8 @@ from threading import Event, Thread
 import pytest
 
 from dicom_node.housekeeping import Dispatcher
-from inference.domain.job import JobState
+from inference.domain.job import Hint, JobState, QueueName
 from inference.errors import QueueUnavailable, StoreUnavailable
-from inference.ports import Hint, QueueName
 from tests.support.fakes import RecordingQueue
 from tests.support.waiting import wait_until
 from tests.support.work_bench import LEASE_SECONDS, WorkBench

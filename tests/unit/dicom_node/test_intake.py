@@ -9,10 +9,10 @@ import pytest
 from pydicom.uid import SecondaryCaptureImageStorage
 
 from dicom_node.intake import Intake
+from inference.domain.arrival import ArrivalHeader
 from inference.domain.identifiers import AETitle
 from inference.domain.study import CompletionEvidence, SeriesRevision
 from inference.errors import ReasonCode
-from inference.ports import ArrivalHeader
 from models.catalogue import FolderCatalogue, builtin_models_root
 from tests.support.fakes import FixedCatalogue, FixedClock
 from tests.support.memory_index import MemoryIndex, SeriesRow

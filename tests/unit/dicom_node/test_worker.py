@@ -9,7 +9,7 @@ import pytest
 
 from dicom_node.housekeeping import Dispatcher
 from inference.domain.identifiers import JobID
-from inference.domain.job import Job, JobState
+from inference.domain.job import Failure, Hint, Job, JobState, QueueName
 from inference.domain.model_spec import Plausibility
 from inference.errors import (
     DeviceOutOfMemory,
@@ -18,7 +18,6 @@ from inference.errors import (
     Stage,
     StoreUnavailable,
 )
-from inference.ports import Failure, Hint, QueueName
 from tests.support.fakes import FixedCatalogue, RecordingQueue
 from tests.support.small_analysis import SPEC, TRUE_VOLUMES_ML, blocks, write_blocks
 from tests.support.synthetic_series import SeriesOptions, revision_of

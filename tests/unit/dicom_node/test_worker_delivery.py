@@ -8,10 +8,9 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, select
 
-from inference.domain.job import JobState
+from inference.domain.job import JobState, QueueName
 from inference.domain.result import Report
 from inference.errors import FHIRRejected, FHIRUnavailable, NodeError, PeerRefused, PeerUnavailable, Stage
-from inference.ports import QueueName
 from integrations.persistence.tables import jobs
 from tests.support.fakes import FakeReportSink, FixedCatalogue
 from tests.support.small_analysis import SPEC, write_blocks
@@ -222,6 +221,22 @@ def test_a_job_cancelled_while_it_is_delivered_is_not_reported(
     assert bench.deliver(job_id).state is JobState.CANCELLED
     assert bench.reports.calls == 0
     assert bench.notifier.jobs == []
+
+
+def test_what_is_analysed_again_is_the_same_objects(bench: WorkBench) -> None:
+    """An archive keeps the bytes it has: a retry days after a cancelled delivery must make these very bytes."""
+    job_id = bench.arrive()
+    bench.infer(job_id)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bench.archive, "confirm", lambda _: bench.jobs.cancel(job_id))
+        bench.deliver(job_id)
+    assert len(bench.archive.objects) == 2
+    bench.clock.advance(3 * 24 * 3600)
+    bench.jobs.retry(job_id)
+    bench.infer(job_id)
+
+    assert bench.deliver(job_id).state is JobState.COMPLETED
+    assert len(bench.runner.ran) == 2
 
 
 def test_a_worker_that_lost_the_delivery_does_not_report(bench: WorkBench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from inference.domain.job import JobState, StageTime
+from inference.domain.arrival import Arrival, Decision
+from inference.domain.job import JobState, QueueName, StageTime
 from inference.errors import Stage
-from inference.ports import Arrival, Decision, QueueName
 from integrations.metrics import exposition, make_metrics
 from tests.support.fakes import NOON
 

@@ -15,6 +15,7 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 
 from inference.domain.artifact import ArtifactKind, DicomArtifact
+from inference.domain.codes import Code
 from inference.domain.implementation import IMPLEMENTATION_CLASS_UID
 from inference.encoding import equipment
 from inference.encoding.objects import encode
@@ -186,6 +187,25 @@ def test_the_sr_gives_the_volume_and_its_segment(case: Case, sr: Dataset) -> Non
         reference = items(group, "Referenced Segment")[0].ReferencedSOPSequence[0]
         assert reference.ReferencedSegmentNumber == segment.number
         assert reference.ReferencedSOPInstanceUID == case.encoding.uids.instance("SEG")
+
+
+def test_each_group_names_its_structure_as_the_finding_site(case: Case, sr: Dataset) -> None:
+    """OHIF writes the finding site beside the contour and no other name, so it must tell one structure from another."""
+    for index, group in enumerate(items(sr, "Measurement Group")):
+        label = case.encoding.result.segments[index // 2].label
+        sites = [item.ConceptCodeSequence[0].CodeValue for item in items(group, "Finding Site")]
+        assert sites == [label.type.value]
+
+
+def test_what_is_no_anatomical_structure_is_found_in_the_region(case: Case) -> None:
+    """A lesion is no site: the region of the examination is."""
+    lesion = Code("49755003", "SCT", "Morphologically Altered Structure")
+    result = case.encoding.result
+    segments = tuple(replace(segment, label=replace(segment.label, category=lesion)) for segment in result.segments)
+    _, report = encode(replace(case.encoding, result=replace(result, segments=segments)))
+    for group in items(dcmread(BytesIO(report.content)), "Measurement Group"):
+        sites = [item.ConceptCodeSequence[0].CodeValue for item in items(group, "Finding Site")]
+        assert sites == [case.encoding.spec.publication.region.value]
 
 
 def test_the_contour_encloses_the_structure_where_it_is_largest(case: Case, sr: Dataset) -> None:
