@@ -14,6 +14,7 @@ from pydicom.uid import ImplicitVRLittleEndian
 
 from inference.domain.identifiers import UID
 from inference.domain.study import CompletionEvidence, InstanceIdentity, SeriesRevision, StoredInstance
+from inference.encoding.libraries import silence
 
 IDENTIFIERS: Final = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
 PREFIX: Final = b"DICM"
@@ -87,7 +88,8 @@ def _series(instances: dict[UID, StoredInstance]) -> SeriesRevision:
 
 def _read_instance(path: Path) -> StoredInstance | SkippedFile:
     try:
-        data_set = dcmread(path, stop_before_pixels=True, specific_tags=[*IDENTIFIERS], force=True)
+        with silence():
+            data_set = dcmread(path, stop_before_pixels=True, specific_tags=[*IDENTIFIERS], force=True)
         values = [str(data_set.get(keyword, "")) for keyword in IDENTIFIERS]
     except Exception:  # noqa: BLE001 - files made by strangers; a dozen exception types are known
         return SkippedFile(path, "not readable as DICOM")

@@ -198,9 +198,8 @@ def _draw(job: dict[str, Any], known: dict[Any, SeriesRevision], out: Path, node
 
 
 def _say_where(out: Path, node: DemoNode, console: Console) -> None:
-    console.print(
-        f"page     http://127.0.0.1:{node.settings.api_port}/  user {node.username}  password {node.password}"
-    )
+    account = f"user {node.username}  password {node.password}"
+    console.print(f"page     http://127.0.0.1:{node.settings.api_port}/  {account}", soft_wrap=True)
     console.print(f"API docs http://127.0.0.1:{node.settings.api_port}/api/docs/")
     console.print(f"log      {(out / 'node.log').resolve()}", soft_wrap=True)
     console.print("Research use only, not for diagnosis.")
