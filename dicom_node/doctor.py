@@ -5,15 +5,19 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import httpx
 from pynetdicom import AE
 from sqlalchemy import text
 
 from inference.domain.job import QueueName
-from inference.errors import NodeError, PeerUnavailable
+from inference.domain.model_spec import ModelSpec
+from inference.engine import OnnxModelRunner
+from inference.errors import ModelContractViolated, NodeError, PeerUnavailable
 from integrations.persistence.engine import make_engine
 from integrations.settings import ArchivePeer, Settings
+from models.weights import verify
 
 VERIFICATION = "1.2.840.10008.1.1"
 """Verification SOP Class (PS3.4 annex A)."""
@@ -85,14 +89,36 @@ def _queue(settings: Settings) -> str:
     return ", ".join(f"{name.value}: {queue.depth(name)} waiting" for name in QueueName)
 
 
-def _models(settings: Settings) -> str:
+def examine_models(settings: Settings) -> list[Finding]:
+    """Check every model package: its manifest, its weights, and whether its graph loads.
+
+    Parameters
+    ----------
+    settings
+        The node's settings.
+    """
     from dicom_node.bootstrap import build_catalogue, build_runner
 
-    runner, titles = build_runner(settings), []
-    for spec in build_catalogue(settings).active():
-        runner.warm(spec)
-        titles.append(f"{spec.reference.model_id} {spec.reference.version}")
-    return ", ".join(titles) or "none installed"
+    catalogue, runner = build_catalogue(settings), build_runner(settings)
+    usable = [
+        _check(f"{spec.reference.model_id} {spec.reference.version}", partial(_load, runner, spec))
+        for spec in catalogue.active()
+    ]
+    return usable + [Finding(package.folder.name, False, package.reason) for package in catalogue.broken]
+
+
+def _load(runner: OnnxModelRunner, spec: ModelSpec) -> str:
+    verify(spec)  # by itself: the engine loads weights that two packages share only once
+    runner.warm(spec)
+    return "weights and graph are as the manifest says"
+
+
+def _models(settings: Settings) -> str:
+    found = examine_models(settings)
+    faults = [f"{finding.name}: {finding.detail}" for finding in found if not finding.good]
+    if faults:
+        raise ModelContractViolated("; ".join(faults))
+    return ", ".join(finding.name for finding in found) or "none installed"
 
 
 def _disk(settings: Settings) -> str:

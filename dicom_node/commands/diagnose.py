@@ -27,14 +27,14 @@ def list_models() -> None:
 
 @models.command("verify")
 def verify_models() -> None:
-    """Check every model's weights against its manifest and load its graph once."""
-    from dicom_node.bootstrap import build_catalogue, build_runner, load_offline
+    """Check every model's manifest, weights and graph; exit 1 when a package cannot be used."""
+    from dicom_node.bootstrap import load_offline
+    from dicom_node.doctor import examine_models
 
-    settings = load_offline()
-    runner = build_runner(settings)
-    for spec in build_catalogue(settings).active():
-        runner.warm(spec)
-        click.echo(f"{spec.reference.model_id} {spec.reference.version}: weights and graph are as the manifest says")
+    findings = examine_models(load_offline())
+    for finding in findings:
+        click.echo(f"{finding.name}: {finding.detail}", err=not finding.good)
+    sys.exit(0 if all(finding.good for finding in findings) else 1)
 
 
 @click.command()

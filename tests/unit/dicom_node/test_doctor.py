@@ -1,0 +1,133 @@
+"""The doctor tells everything that is wrong, in one look."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from dicom_node import bootstrap, doctor
+from dicom_node.cli import cli
+from dicom_node.doctor import Finding, examine
+from integrations.settings import Settings
+from tests.support.free_port import free_port
+from tests.support.receiving import receiving
+
+SECRET = "s" * 40
+
+Make = Callable[..., Settings]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Make:
+    """Give settings of an embedded node, with changes."""
+
+    def settings(**values: object) -> Settings:
+        given = {"data_dir": tmp_path / "data", "queue_secret": SECRET, "jwt_secret": SECRET, **values}
+        return bootstrap_folder(Settings(**given))
+
+    return settings
+
+
+def bootstrap_folder(settings: Settings) -> Settings:
+    """Make the data folder, as every start does."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    return settings
+
+
+def findings(settings: Settings) -> dict[str, Finding]:
+    """Examine, and give the findings by name."""
+    return {finding.name: finding for finding in examine(settings)}
+
+
+def test_an_embedded_node_is_well(make: Make) -> None:
+    """Database, queue, models and disk; nothing that is not configured."""
+    found = findings(make())
+    assert list(found) == ["database", "queue", "models", "disk"]
+    assert all(finding.good for finding in found.values()), found
+    assert found["database"].detail == "sqlite answers"
+    assert found["queue"].detail == "inference: 0 waiting, delivery: 0 waiting"
+    assert "brain_structures" in found["models"].detail
+
+
+def test_a_dead_archive_is_one_fault_among_good_parts(make: Make) -> None:
+    """The others are examined all the same; title and address are named, so that a person can compare them."""
+    port = free_port()
+    found = findings(make(archive=f"PACS@127.0.0.1:{port}"))
+    assert [name for name, finding in found.items() if not finding.good] == ["archive"]
+    assert found["archive"].detail.startswith("delivery.peer_unavailable: ")
+    assert f"PACS at 127.0.0.1:{port}" in found["archive"].detail
+
+
+def test_an_archive_that_answers(make: Make, tmp_path: Path) -> None:
+    """By C-ECHO under our own title; here the archive is our own receiver."""
+    with receiving(tmp_path / "spool") as archive:
+        settings = make(archive=f"NEURONOVA@127.0.0.1:{archive.port}")
+        assert findings(settings)["archive"] == Finding("archive", True, "NEURONOVA answers C-ECHO")
+        settings = make(archive=f"OTHER@127.0.0.1:{archive.port}")
+        assert not findings(settings)["archive"].good
+
+
+def test_a_report_server_that_is_none(make: Make) -> None:
+    """A server that does not answer, and one that answers with something else."""
+    found = findings(make(report_url=f"http://127.0.0.1:{free_port()}/fhir"))
+    assert (found["report server"].good, found["report server"].detail) == (False, "ConnectError")
+
+
+def test_a_full_disk_is_told(make: Make) -> None:
+    """Below the reserve the receiver refuses, so the doctor says it first."""
+    found = findings(make(spool_reserve_mb=10**9))
+    assert not found["disk"].good
+    assert "are to be kept free" in found["disk"].detail
+
+
+def test_a_model_package_that_cannot_be_used_is_a_fault(make: Make, tmp_path: Path) -> None:
+    """Somebody put it there to be used."""
+    (tmp_path / "models" / "broken").mkdir(parents=True)
+    (tmp_path / "models" / "broken" / "manifest.toml").write_text("nonsense = 1")
+    found = findings(make(models_dirs=str(tmp_path / "models")))
+    assert not found["models"].good
+    assert "broken: " in found["models"].detail
+
+
+def test_servers_that_are_away_are_told_without_their_passwords(make: Make) -> None:
+    """An address may hold a password, and the doctor's words are pasted into mails."""
+    port = free_port()
+    found = findings(
+        make(
+            database_url=f"mysql+pymysql://node:hidden-word@127.0.0.1:{port}/node",
+            redis_url=f"redis://:hidden-word@127.0.0.1:{port}/0",
+        )
+    )
+    assert [name for name, finding in found.items() if not finding.good] == ["database", "queue"]
+    assert "hidden-word" not in str(found)
+
+
+@pytest.mark.parametrize("good", [True, False])
+def test_the_exit_status_tells_a_script(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, good: bool) -> None:
+    """0 when all is well, 1 when something is not; a line for each part."""
+    monkeypatch.setenv("NODE_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setattr(bootstrap, "configure_logs", lambda _: None)
+    if not good:
+        monkeypatch.setenv("NODE_ARCHIVE", f"PACS@127.0.0.1:{free_port()}")
+
+    result = CliRunner().invoke(cli, ["doctor"])
+
+    assert result.exit_code == (0 if good else 1)
+    lines = result.stdout.splitlines()
+    assert len([line for line in lines if line.startswith("ok    ")]) == 4
+    assert [line[:13] for line in lines if line.startswith("FAIL")] == ([] if good else ["FAIL  archive"])
+
+
+def test_an_unforeseen_fault_is_a_finding(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The doctor never stops half-way."""
+
+    def fail(_: Settings) -> str:
+        raise ZeroDivisionError("hidden-word")
+
+    monkeypatch.setattr(doctor, "_models", fail)
+    found = findings(make())
+    assert found["models"] == Finding("models", False, "ZeroDivisionError")
+    assert found["disk"].good
