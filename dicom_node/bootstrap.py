@@ -19,6 +19,7 @@ from dicom_node.supervisor import ChildCommand, Supervisor
 from dicom_node.worker import Worker, WorkOptions, WorkPlaces
 from inference.domain.job import QueueName
 from inference.engine import EngineOptions, OnnxModelRunner
+from inference.errors import ConfigurationError
 from inference.ports import ArtifactSink, ReportSink
 from integrations.fhir.client import HAPIReportSink
 from integrations.fhir.folder import FolderReportSink
@@ -79,15 +80,20 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
 
 
 def prepare(environment: Mapping[str, str] | None = None) -> Settings:
-    """Read the settings and bring the database's schema up to date.
+    """Read the settings, make the data folder and bring the database's schema up to date.
 
     Raises
     ------
     ConfigurationError
-        If a setting is at fault or the database cannot be brought up to date.
+        If a setting is at fault or the data folder cannot be made.
+    StoreUnavailable
+        If the database cannot be brought up to date.
     """
     settings = load(environment)
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(f"NODE_DATA_DIR: the folder cannot be made ({type(error).__name__})") from error
     upgrade(make_engine(settings))
     return settings
 
