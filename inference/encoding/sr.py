@@ -15,6 +15,7 @@ from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 
 from inference.domain.codes import (
+    ANATOMICAL_STRUCTURE,
     AREA,
     ARTIFICIAL_INTELLIGENCE,
     IMAGING_MEASUREMENT_REPORT,
@@ -190,7 +191,7 @@ def _volume_group(segment: Segment, findings: Findings, spec: ModelSpec) -> sr.T
         ),
         finding_category=concept(segment.label.category),
         finding_type=concept(segment.label.type),
-        finding_sites=[sr.FindingSite(concept(spec.publication.region))],
+        finding_sites=[_site(segment, spec)],
         algorithm_id=_algorithm(spec),
         measurements=[sr.Measurement(concept(volume.quantity), volume.value, concept(volume.unit))],
     )
@@ -215,7 +216,7 @@ def _contour_group(segment: Segment, findings: Findings, spec: ModelSpec) -> sr.
         referenced_region=region,
         finding_category=concept(segment.label.category),
         finding_type=concept(segment.label.type),
-        finding_sites=[sr.FindingSite(concept(spec.publication.region))],
+        finding_sites=[_site(segment, spec)],
         algorithm_id=_algorithm(spec),
         measurements=[
             sr.Measurement(concept(AREA), contour.area_px * row_mm * column_mm, concept(SQUARE_MILLIMETRE))
@@ -228,6 +229,15 @@ def _largest_slice(segment: Segment, findings: Findings) -> tuple[int, SourceFra
     areas = findings.census.counts[:, segment.label.value]
     framed = [(index, frame) for index, frame in enumerate(findings.volume.frames) if frame is not None]
     return max(framed, key=lambda item: int(areas[item[0]]))
+
+
+def _site(segment: Segment, spec: ModelSpec) -> sr.FindingSite:
+    """Name where the finding is: a structure is its own site, anything else lies in the region of the model.
+
+    OHIF writes the site beside the contour, and no other name of the finding.
+    """
+    is_structure = segment.label.category == ANATOMICAL_STRUCTURE
+    return sr.FindingSite(concept(segment.label.type if is_structure else spec.publication.region))
 
 
 def _tracking(segment: Segment) -> sr.TrackingIdentifier:

@@ -190,7 +190,7 @@ def test_the_sr_gives_the_volume_and_its_segment(case: Case, sr: Dataset) -> Non
 
 
 def test_each_group_names_its_structure_as_the_finding_site(case: Case, sr: Dataset) -> None:
-    """OHIF writes the finding site beside the contour and no other name, so it must tell one structure from another."""
+    """OHIF writes the finding site beside the contour and no other name, so it must tell the structures apart."""
     for index, group in enumerate(items(sr, "Measurement Group")):
         label = case.encoding.result.segments[index // 2].label
         sites = [item.ConceptCodeSequence[0].CodeValue for item in items(group, "Finding Site")]
