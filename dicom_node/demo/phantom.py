@@ -1,8 +1,9 @@
 """A digital head phantom: a label map drawn as a T1-weighted MR series, so that the right answer is known.
 
-The label map (178 × 242 × 215 voxels of 1 mm) is the project's own and shows nobody: 1..17 are the structures of
+The label map (184 × 242 × 216 voxels of 1 mm) is the project's own and shows nobody: 1..17 are the structures of
 the ``brain_structures`` model, 18 is cerebrospinal fluid, 19 bone and air-like dark, 20 muscle and skin, 21 fat and
-marrow, 0 air. Its true volumes are its voxel counts.
+marrow, 0 air. Its true volumes are its voxel counts. A slice has a multiple of 16 pixels: viewers are known that draw
+1-bit frames wrongly where frames do not end on a byte.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ def load_labels() -> NDArray[np.uint8]:
 
     Returns
     -------
-    (178, 242, 215) uint8 ndarray
+    (184, 242, 216) uint8 ndarray
         Axes right→left, superior→inferior, posterior→anterior; 1 mm voxels.
     """
     with as_file(files("dicom_node.demo") / "phantom_labels.npz") as path, np.load(path) as archive:
