@@ -21,10 +21,12 @@ class NodeAPI:
         Where the API or its gateway listens.
     clock
         Time, for bounded waits.
+    transport
+        How requests travel; over the network by default.
     """
 
-    def __init__(self, base_url: str, clock: Clock) -> None:
-        self._client = httpx.Client(base_url=base_url, timeout=30.0)
+    def __init__(self, base_url: str, clock: Clock, transport: httpx.BaseTransport | None = None) -> None:
+        self._client = httpx.Client(base_url=base_url, timeout=30.0, transport=transport)
         self._clock = clock
 
     def wait_until_ready(self, seconds: float) -> None:
@@ -46,18 +48,35 @@ class NodeAPI:
         raise PeerUnavailable("the node did not become ready")
 
     def login(self, username: str, password: str) -> None:
-        """Log in; later requests carry the token."""
-        answer = self._client.post("/api/auth/login", json={"username": username, "password": password})
-        answer.raise_for_status()
-        self._client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+        """Log in; later requests carry the token.
+
+        Raises
+        ------
+        PeerUnavailable
+            If the API does not answer, or not with success.
+        """
+        tokens = self._ask("POST", "/api/auth/login", {"username": username, "password": password})
+        self._client.headers["Authorization"] = f"Bearer {tokens['access_token']}"
 
     def study(self, study_instance_uid: str) -> dict[str, Any]:
-        """Give a study with its series, decisions and jobs."""
-        return self._get(f"/api/studies/{study_instance_uid}")
+        """Give a study with its series, decisions and jobs.
+
+        Raises
+        ------
+        PeerUnavailable
+            If the API does not answer, or not with success.
+        """
+        return self._ask("GET", f"/api/studies/{study_instance_uid}")
 
     def job(self, job_id: str) -> dict[str, Any]:
-        """Give a job with its result and stage times."""
-        return self._get(f"/api/jobs/{job_id}")
+        """Give a job with its result and stage times.
+
+        Raises
+        ------
+        PeerUnavailable
+            If the API does not answer, or not with success.
+        """
+        return self._ask("GET", f"/api/jobs/{job_id}")
 
     @staticmethod
     def jobs_of(study: dict[str, Any]) -> list[dict[str, Any]]:
@@ -70,8 +89,12 @@ class NodeAPI:
         series_decided = bool(study["series"]) and all(one["decision"] for one in study["series"])
         return series_decided and all(job["state"] in TERMINAL for job in cls.jobs_of(study))
 
-    def _get(self, path: str) -> dict[str, Any]:
-        answer = self._client.get(path)
-        answer.raise_for_status()
+    def _ask(self, method: str, path: str, content: dict[str, str] | None = None) -> dict[str, Any]:
+        try:
+            answer = self._client.request(method, path, json=content)
+        except httpx.TransportError as error:
+            raise PeerUnavailable(f"the node's API does not answer ({type(error).__name__})") from error
+        if not answer.is_success:
+            raise PeerUnavailable(f"the node's API answers {answer.status_code}")
         body: dict[str, Any] = answer.json()
         return body

@@ -62,13 +62,20 @@ def read_label_map(segmentation: Dataset, volume: Volume) -> NDArray[np.uint8]:
         Segment numbers, 0 where there is none.
     """
     slice_of = {frame.sop_instance_uid: index for index, frame in enumerate(volume.frames) if frame is not None}
-    masks = pixel_array(segmentation)
+    masks = pixel_array(segmentation).reshape(-1, *volume.grid.shape[1:])  # a single frame comes without its axis
     labels = np.zeros(volume.grid.shape, dtype=np.uint8)
+    shared = segmentation.SharedFunctionalGroupsSequence[0]
     for mask, groups in zip(masks, segmentation.PerFrameFunctionalGroupsSequence, strict=True):
-        source = groups.DerivationImageSequence[0].SourceImageSequence[0].ReferencedSOPInstanceUID
-        number = int(groups.SegmentIdentificationSequence[0].ReferencedSegmentNumber)
+        source = _macro("DerivationImageSequence", groups, shared).SourceImageSequence[0].ReferencedSOPInstanceUID
+        number = int(_macro("SegmentIdentificationSequence", groups, shared).ReferencedSegmentNumber)
         labels[slice_of[source]][mask > 0] = number
     return labels
+
+
+def _macro(keyword: str, groups: Dataset, shared: Dataset) -> Dataset:
+    """Give a functional group; one that all frames have in common is shared (PS3.3 section C.7.6.16)."""
+    item: Dataset = (groups if keyword in groups else shared)[keyword].value[0]
+    return item
 
 
 def _colours(segmentation: Dataset) -> NDArray[np.float64]:

@@ -13,6 +13,7 @@ from shutil import rmtree
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress
 
 from dicom_node.bootstrap import build_catalogue, build_users, prepare
@@ -73,6 +74,8 @@ def run_demo(study: Path | None, out: Path, keep_serving: bool) -> None:
         If the node does not start, or the study ends without a decision.
     """
     console, clock = Console(), SystemClock()
+    if study is not None and study.resolve().is_relative_to(out.resolve()):
+        raise ConfigurationError(f"{study} lies in {out}, which is made anew; choose another --out")
     _fresh_folder(out)
     folder = study or _phantom(out / "phantom", console)
     found = scan(folder)
@@ -168,7 +171,8 @@ def _show(
     truth = _truth(node) if (out / "phantom").exists() else {}
     for job in node.api.jobs_of(detail):
         if job["state"] != "COMPLETED":
-            console.print(f"[bold]{job['state']}[/bold] {job['error']['code']}: {job['error']['message']}")
+            why = f"{job['error']['code']}: {job['error']['message']}" if job["error"] else "a person stopped it"
+            console.print(f"[bold]{job['state']}[/bold] {escape(why)}")
             continue
         shown = node.api.job(job["job_id"])
         console.print(volume_table(shown["measurements"], truth))
