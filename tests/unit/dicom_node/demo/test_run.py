@@ -62,13 +62,10 @@ class Node:
                 "state": "COMPLETED",
                 "error": None,
                 "series_uid": self.series.series_instance_uid,
-                "measurements": [
-                    {"label": m.label, "value": m.value, "unit": "mL"} for m in analysis.report.measurements
-                ],
+                "measurements": [{"label": m.label, "value": m.value, "unit": "mL"} for m in found],
                 "stages": [{"stage": time.stage.value, "seconds": time.seconds} for time in times],
                 "artifacts": [
-                    {"kind": a.kind.value, "sop_instance_uid": a.identity.sop_instance_uid}
-                    for a in analysis.artifacts
+                    {"kind": a.kind.value, "sop_instance_uid": a.identity.sop_instance_uid} for a in artifacts
                 ],
                 "report": "reports/1.json",
             }
