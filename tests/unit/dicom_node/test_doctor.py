@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import httpx
 import pytest
 from click.testing import CliRunner
 
@@ -31,6 +32,12 @@ def make(tmp_path: Path) -> Make:
     return settings
 
 
+@pytest.fixture
+def models_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the models out, whose graphs take a second to load."""
+    monkeypatch.setattr(doctor, "_models", lambda _: "not looked at")
+
+
 def bootstrap_folder(settings: Settings) -> Settings:
     """Make the data folder, as every start does."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
@@ -52,6 +59,7 @@ def test_an_embedded_node_is_well(make: Make) -> None:
     assert "brain_structures" in found["models"].detail
 
 
+@pytest.mark.usefixtures("models_apart")
 def test_a_dead_archive_is_one_fault_among_good_parts(make: Make) -> None:
     """The others are examined all the same; title and address are named, so that a person can compare them."""
     port = free_port()
@@ -61,6 +69,7 @@ def test_a_dead_archive_is_one_fault_among_good_parts(make: Make) -> None:
     assert f"PACS at 127.0.0.1:{port}" in found["archive"].detail
 
 
+@pytest.mark.usefixtures("models_apart")
 def test_an_archive_that_answers(make: Make, tmp_path: Path) -> None:
     """By C-ECHO under our own title; here the archive is our own receiver."""
     with receiving(tmp_path / "spool") as archive:
@@ -70,12 +79,21 @@ def test_an_archive_that_answers(make: Make, tmp_path: Path) -> None:
         assert not findings(settings)["archive"].good
 
 
-def test_a_report_server_that_is_none(make: Make) -> None:
-    """A server that does not answer, and one that answers with something else."""
-    found = findings(make(report_url=f"http://127.0.0.1:{free_port()}/fhir"))
-    assert (found["report server"].good, found["report server"].detail) == (False, "ConnectError")
+@pytest.mark.usefixtures("models_apart")
+def test_a_report_server_must_answer_a_search(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that does not answer, one that answers with something else, and one that is well."""
+    settings = make(report_url=f"http://127.0.0.1:{free_port()}/fhir")
+    assert findings(settings)["report server"] == Finding("report server", False, "ConnectError")
+    for status, good in ((404, False), (200, True)):
+        asked: list[str] = []
+        answer = httpx.Response(status)
+        monkeypatch.setattr(doctor.httpx, "get", lambda url, _a=answer, _b=asked, **_: (_b.append(url), _a)[1])
+        found = findings(settings)["report server"]
+        assert (found.good, asked) == (good, [f"{settings.report_url}/Patient"])
+        assert good or "404" in found.detail
 
 
+@pytest.mark.usefixtures("models_apart")
 def test_a_full_disk_is_told(make: Make) -> None:
     """Below the reserve the receiver refuses, so the doctor says it first."""
     found = findings(make(spool_reserve_mb=10**9))
@@ -92,6 +110,7 @@ def test_a_model_package_that_cannot_be_used_is_a_fault(make: Make, tmp_path: Pa
     assert "broken: " in found["models"].detail
 
 
+@pytest.mark.usefixtures("models_apart")
 def test_servers_that_are_away_are_told_without_their_passwords(make: Make) -> None:
     """An address may hold a password, and the doctor's words are pasted into mails."""
     port = free_port()
@@ -105,6 +124,7 @@ def test_servers_that_are_away_are_told_without_their_passwords(make: Make) -> N
     assert "hidden-word" not in str(found)
 
 
+@pytest.mark.usefixtures("models_apart")
 @pytest.mark.parametrize("good", [True, False])
 def test_the_exit_status_tells_a_script(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, good: bool) -> None:
     """0 when all is well, 1 when something is not; a line for each part."""

@@ -16,7 +16,7 @@ from pydicom import dcmread
 from dicom_node.cli import cli
 from dicom_node.infer import OfflineNode, infer_folder
 from inference.domain.model_spec import ModelSpec, Plausibility
-from inference.errors import NonFiniteOutput, StoreUnavailable
+from inference.errors import IncompleteSeries, NonFiniteOutput, ReasonCode, StoreUnavailable
 from integrations.settings import child_environment
 from tests.support.arrivals import small_series
 from tests.support.fakes import FixedCatalogue, FixedClock
@@ -166,7 +166,20 @@ def test_an_empty_folder_is_an_empty_document(tmp_path: Path) -> None:
     assert note.startswith("notes.txt: ")
 
 
-@pytest.mark.parametrize("blocked", ["out", "series"])
+def test_a_series_whose_headers_break_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has an entry of its own, with as much as is known of it."""
+    write_blocks(tmp_path / "in")
+
+    def broken(_: object) -> tuple[object, ...]:
+        raise IncompleteSeries(ReasonCode.MISSING_ATTRIBUTE, "the header of an instance cannot be read")
+
+    monkeypatch.setattr("dicom_node.infer.read_headers", broken)
+    (entry,) = infer(tmp_path, offline(SPEC))
+    assert (entry["reason"]["code"], entry["instances"]) == ("series.missing_attribute", 12)
+    assert (entry["description"], entry["modality"]) == ("", "")
+
+
+@pytest.mark.parametrize("blocked", ["out", "series", "file"])
 def test_a_folder_that_cannot_be_written_is_told_in_words(tmp_path: Path, blocked: str) -> None:
     """A person gets one line, not a trace of our insides."""
     write_blocks(tmp_path / "in")
@@ -174,9 +187,13 @@ def test_a_folder_that_cannot_be_written_is_told_in_words(tmp_path: Path, blocke
     if blocked == "out":
         out.write_text("a file is in the way")
     else:
-        out.mkdir()
         series_uid = dcmread(next((tmp_path / "in").iterdir())).SeriesInstanceUID
-        (out / f"{series_uid}_{SPEC.reference.model_id}").write_text("a file is in the way")
+        result = out / f"{series_uid}_{SPEC.reference.model_id}"
+        if blocked == "series":
+            out.mkdir()
+            result.write_text("a file is in the way")
+        else:
+            (result / "seg.dcm").mkdir(parents=True)
     with pytest.raises(StoreUnavailable, match="cannot be written"):
         infer_folder(tmp_path / "in", out, offline(SPEC))
 
