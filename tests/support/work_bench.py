@@ -11,7 +11,7 @@ from sqlalchemy import Engine, select
 
 from dicom_node.worker import Worker, WorkOptions, WorkPlaces
 from inference.domain.arrival import ArrivalHeader, Decision
-from inference.domain.identifiers import AETitle, JobID
+from inference.domain.identifiers import JobID
 from inference.domain.job import Hint, Job, Lease, ModelReference, NewJob, QueueName
 from inference.domain.model_spec import ModelSpec
 from inference.domain.study import CompletionEvidence, SeriesRevision, StoredInstance
@@ -30,9 +30,9 @@ from tests.support.fakes import (
 )
 from tests.support.reports import make_report
 from tests.support.small_analysis import SPEC, ThresholdRunner, write_blocks
+from tests.support.spooled_instances import SENDER, SERIES, STUDY
 from tests.support.synthetic_series import revision_of
 
-SENDER = AETitle("MODALITY")
 LEASE_SECONDS = 120.0
 OPTIONS = WorkOptions(owner="worker-1", lease_seconds=LEASE_SECONDS)
 
@@ -83,6 +83,10 @@ class WorkBench:
             self.add(instance)
         return self.close(found, model)
 
+    def wanted(self) -> JobID:
+        """Give a job without a series behind it, for tests that never look at the series."""
+        return self.jobs.create(NewJob(STUDY, SERIES, 1, SPEC.reference)).job_id
+
     def add(self, instance: StoredInstance) -> None:
         """Let one instance arrive."""
         self.index.add(instance, ArrivalHeader(), SENDER)
@@ -121,7 +125,7 @@ class WorkBench:
 
     def analysed(self, summary: dict[str, object] | None = None) -> JobID:
         """Give a job whose result waits for its delivery, without the time that an analysis takes."""
-        job_id = self.arrive()
+        job_id = self.wanted()
         lease = self.take(job_id, QueueName.INFERENCE)
         self.results.save(job_id, [artifact()], make_report(), {})
         self.jobs.deliver(lease, summary or {})

@@ -20,7 +20,7 @@ QUICK = 0.03
 @pytest.fixture
 def lease(bench: WorkBench) -> Lease:
     """Give a lease on a job."""
-    return bench.take(bench.arrive(), QueueName.INFERENCE, "worker-1")
+    return bench.take(bench.wanted(), QueueName.INFERENCE, "worker-1")
 
 
 def lost(heartbeat: Heartbeat) -> Callable[[], bool]:

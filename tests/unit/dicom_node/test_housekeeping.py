@@ -24,7 +24,7 @@ def queue() -> RecordingQueue:
 
 def test_an_owed_hint_is_sent_once(bench: WorkBench, queue: RecordingQueue) -> None:
     """The job is QUEUED afterwards, and the next pass finds nothing."""
-    job_id = bench.arrive()
+    job_id = bench.wanted()
     dispatcher = Dispatcher(bench.jobs, queue)
 
     assert dispatcher.tick() == 1
@@ -35,7 +35,7 @@ def test_an_owed_hint_is_sent_once(bench: WorkBench, queue: RecordingQueue) -> N
 
 def test_a_message_that_was_lost_is_sent_again(bench: WorkBench, queue: RecordingQueue) -> None:
     """A queue may lose any message; after a minute without effect there is another."""
-    job_id = bench.arrive()
+    job_id = bench.wanted()
     dispatcher = Dispatcher(bench.jobs, queue)
     dispatcher.tick()
     bench.clock.advance(61)
@@ -57,7 +57,7 @@ def test_what_a_dead_worker_left_is_sent_again(bench: WorkBench, queue: Recordin
 
 def test_a_queue_that_is_away_costs_nothing(bench: WorkBench, queue: RecordingQueue) -> None:
     """What was not sent stays owed."""
-    job_id = bench.arrive()
+    job_id = bench.wanted()
     queue.failure = QueueUnavailable("the queue takes no message")
     dispatcher = Dispatcher(bench.jobs, queue)
     with pytest.raises(QueueUnavailable):
@@ -71,7 +71,7 @@ def test_a_queue_that_is_away_costs_nothing(bench: WorkBench, queue: RecordingQu
 
 def test_a_pass_has_a_size(bench: WorkBench, queue: RecordingQueue) -> None:
     """A node that comes back to a mountain of work takes it in pieces."""
-    bench.arrive()
+    bench.wanted()
     assert Dispatcher(bench.jobs, queue, batch=0).tick() == 0
     assert Dispatcher(bench.jobs, queue, batch=1).tick() == 1
 
@@ -85,7 +85,7 @@ def test_the_loop_outlives_anything(
     bench: WorkBench, queue: RecordingQueue, monkeypatch: pytest.MonkeyPatch, failure: Exception
 ) -> None:
     """It goes on with the next pass, says what happened, and stops when it is told to."""
-    bench.arrive()
+    bench.wanted()
     due = bench.jobs.due
     failures = [failure] * 3
 
@@ -113,7 +113,7 @@ def test_the_loop_outlives_anything(
 
 def test_a_loop_that_is_told_to_stop_makes_no_pass(bench: WorkBench, queue: RecordingQueue) -> None:
     """Stopping never waits for a pass."""
-    bench.arrive()
+    bench.wanted()
     stop = Event()
     stop.set()
     Dispatcher(bench.jobs, queue).run(stop, 60)

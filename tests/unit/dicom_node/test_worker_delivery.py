@@ -257,7 +257,7 @@ def test_a_worker_that_lost_the_delivery_does_not_report(bench: WorkBench, monke
 
 def test_a_result_that_is_not_here_is_looked_for_again(bench: WorkBench) -> None:
     """Shared storage may lag behind, or be gone: the job says so, and its deadline holds."""
-    job_id = bench.arrive()
+    job_id = bench.wanted()
     bench.jobs.deliver(bench.take(job_id, QueueName.INFERENCE), {})
 
     job = bench.deliver(job_id)
