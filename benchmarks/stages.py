@@ -35,7 +35,7 @@ def measure() -> dict[str, Any]:
 
 
 def _measure_series(series: SeriesRevision) -> dict[str, float]:
-    runner = OnnxModelRunner(EngineOptions(provider="cpu"), verify)
+    runner = OnnxModelRunner(EngineOptions(provider="cpu", verify=verify))
     spec = FolderCatalogue([builtin_models_root()]).active()[0]
     seconds: dict[str, list[float]] = defaultdict(list)
     for round_number in range(ROUNDS + 1):

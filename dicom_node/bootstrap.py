@@ -7,6 +7,7 @@ import socket
 from collections.abc import Mapping
 
 import httpx
+from sqlalchemy import Engine
 
 from dicom_node.assembler import Assembler, AssemblerOptions
 from dicom_node.housekeeping import Dispatcher
@@ -17,7 +18,7 @@ from dicom_node.receiver import Receiver, ReceiverOptions
 from dicom_node.spool import FolderSpool
 from dicom_node.supervisor import ChildCommand, Supervisor
 from dicom_node.worker import Worker, WorkOptions, WorkPlaces
-from inference.domain.job import QueueName
+from inference.domain.job import Hint, QueueName
 from inference.engine import EngineOptions, OnnxModelRunner
 from inference.errors import ConfigurationError
 from inference.ports import ArtifactSink, ReportSink
@@ -128,13 +129,15 @@ def build_offline(settings: Settings) -> OfflineNode:
 def build_receiver(settings: Settings) -> ReceiverProcess:
     """Wire the receiver process: SCP, spool, index, and the assembler that closes series."""
     clock, uid_source = SystemClock(), RandomUIDSource()
-    index = SQLStudyIndex(make_engine(settings), clock, settings.spool_dir, uid_source)
+    engine = make_engine(settings)
+    index = SQLStudyIndex(engine, clock, settings.spool_dir, uid_source)
+    dispatcher = Dispatcher(_job_store(settings, engine), make_job_queue(settings, None))
     spool = FolderSpool(settings.spool_dir, settings.spool_reserve_mb * 2**20)
     receiver = Receiver(_receiver_options(settings), spool, index)
     peer = _archive_peer(settings)
     assembler = Assembler(
         index,
-        Intake(index, build_catalogue(settings)),
+        Intake(index, build_catalogue(settings), dispatcher.hurry),
         FindSCUCounter(peer) if peer else None,
         receiver,
         clock,
@@ -147,7 +150,8 @@ def build_worker(settings: Settings, queue: QueueName, threads: int) -> WorkerPr
     """Wire a worker process: consumer of one queue, and the dispatcher that feeds both."""
     clock, uid_source = SystemClock(), RandomUIDSource()
     engine = make_engine(settings)
-    jobs = SQLJobStore(engine, clock, uid_source, JobStoreOptions(max_attempts=settings.max_attempts))
+    jobs = _job_store(settings, engine)
+    dispatcher = Dispatcher(jobs, make_job_queue(settings, None))
     places = WorkPlaces(
         jobs=jobs,
         index=SQLStudyIndex(engine, clock, settings.spool_dir, uid_source),
@@ -160,8 +164,18 @@ def build_worker(settings: Settings, queue: QueueName, threads: int) -> WorkerPr
         clock=clock,
     )
     worker = Worker(places, _work_options(settings, uid_source))
-    job_queue = make_job_queue(settings, worker.run)
-    return WorkerProcess(job_queue.consumer(queue, threads), Dispatcher(jobs, job_queue), settings.reap_interval_s)
+
+    def run(hint: Hint) -> None:
+        """Work, then send what that made due: a result that is ready is delivered at once."""
+        worker.run(hint)
+        dispatcher.hurry()
+
+    consumer = make_job_queue(settings, run).consumer(queue, threads)
+    return WorkerProcess(consumer, dispatcher, settings.reap_interval_s)
+
+
+def _job_store(settings: Settings, engine: Engine) -> SQLJobStore:
+    return SQLJobStore(engine, SystemClock(), RandomUIDSource(), JobStoreOptions(max_attempts=settings.max_attempts))
 
 
 def _receiver_options(settings: Settings) -> ReceiverOptions:

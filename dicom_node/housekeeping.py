@@ -51,13 +51,17 @@ class Dispatcher:
             sent += 1
         return sent
 
+    def hurry(self) -> None:
+        """Make a pass now, because something is due; what fails is left to the next regular pass."""
+        try:
+            self.tick()
+        except NodeError as error:
+            LOG.warning("dispatch.postponed", code=error.code)
+        except Exception as error:  # noqa: BLE001 - the worker's border: the next pass must come, whatever happens
+            LOG.warning("dispatch.failed", error=type(error).__name__)
+
     def run(self, stop: Event, interval_seconds: float) -> None:
         """Make passes until told to stop; a database or queue that is away is tried again at the next pass."""
         while not stop.is_set():
-            try:
-                self.tick()
-            except NodeError as error:
-                LOG.warning("dispatch.postponed", code=error.code)
-            except Exception as error:  # noqa: BLE001 - this loop is the worker's border: it must outlive anything
-                LOG.warning("dispatch.failed", error=type(error).__name__)
+            self.hurry()
             stop.wait(interval_seconds)

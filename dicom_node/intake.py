@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from inference.domain.arrival import Decision
 from inference.domain.identifiers import JobID
@@ -24,11 +24,16 @@ class Intake:
         Where series are closed.
     catalogue
         The models that may want it.
+    on_jobs
+        Called once jobs are committed, so that their messages are sent now and not at the dispatcher's next pass.
     """
 
-    def __init__(self, index: StudyIndex, catalogue: ModelCatalogue) -> None:
+    def __init__(
+        self, index: StudyIndex, catalogue: ModelCatalogue, on_jobs: Callable[[], None] | None = None
+    ) -> None:
         self._index = index
         self._catalogue = catalogue
+        self._on_jobs = on_jobs
 
     def admit(self, series: SeriesRevision) -> Sequence[JobID]:
         """Close a series with one job per model that wants it, or one that is born REJECTED with the reason.
@@ -53,7 +58,10 @@ class Intake:
         except Exception as error:  # noqa: BLE001 - headers made by strangers; a dozen exception types are known
             return self._reject(series, InstanceUnreadable(f"the headers cannot be read ({type(error).__name__})"))
         jobs = [_job(series, spec) for spec in matches]
-        return self._index.close(series, Decision(analysed=True, code=None, message=None), jobs)
+        created = self._index.close(series, Decision(analysed=True, code=None, message=None), jobs)
+        if created and self._on_jobs is not None:
+            self._on_jobs()
+        return created
 
     def _matching_models(self, series: SeriesRevision) -> Sequence[ModelSpec]:
         selection = select(describe(read_headers(series.instances)), self._catalogue.active())

@@ -55,6 +55,18 @@ def test_what_a_dead_worker_left_is_sent_again(bench: WorkBench, queue: Recordin
     assert queue.hints == [Hint(DELIVERY, job_id)] * 2
 
 
+def test_a_hurried_pass_sends_at_once_and_never_fails(bench: WorkBench, queue: RecordingQueue) -> None:
+    """Whoever just made a job due sends its message, and does not suffer from a queue that is away."""
+    job_id = bench.wanted()
+    dispatcher = Dispatcher(bench.jobs, queue)
+    queue.failure = QueueUnavailable("away")
+    dispatcher.hurry()
+    assert queue.hints == []
+    queue.failure = None
+    dispatcher.hurry()
+    assert queue.hints == [Hint(INFERENCE, job_id)]
+
+
 def test_a_queue_that_is_away_costs_nothing(bench: WorkBench, queue: RecordingQueue) -> None:
     """What was not sent stays owed."""
     job_id = bench.wanted()

@@ -27,7 +27,12 @@ class Bench:
         self.series: SeriesRevision = revision_of(paths)
         for instance in self.series.instances:
             self.index.add(instance, ArrivalHeader(), AETitle("SENDER"))
-        self.intake = Intake(self.index, catalogue)
+        self.hurried = 0
+        self.intake = Intake(self.index, catalogue, self._hurry)
+
+    def _hurry(self) -> None:
+        assert self.index.rows[self.series.series_instance_uid].jobs, "the jobs must be committed first"
+        self.hurried += 1
 
     def admit(self) -> SeriesRow:
         """Admit the series as the index has it."""
@@ -58,6 +63,7 @@ def test_a_series_that_a_model_wants_gets_its_job(tmp_path: Path, catalogue: Fol
     assert [job.model for job in row.jobs] == [spec.reference for spec in catalogue.active()]
     assert row.decisions[0][1].analysed
     assert len(bench.jobs) == len(row.jobs)
+    assert bench.hurried == 1
     assert (row.jobs[0].revision, row.jobs[0].rejection) == (1, None)
 
 
