@@ -135,6 +135,7 @@ def test_a_stop_leaves_no_child_behind(children: Children) -> None:
     supervisor.tick()
     for name in ("stubborn", "parent"):
         children.wait_ready(name)
+    wait_until(lambda: children.pids("short"), 20, "the short child to be known")
 
     supervisor.stop()
 
