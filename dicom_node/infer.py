@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from dicom_node.folder_scan import scan
+from dicom_node.verdicts import failure_of
 from inference.domain.artifact import DicomArtifact
 from inference.domain.job import StageTime
 from inference.domain.model_spec import ModelSpec
 from inference.domain.result import Measurement, Report
 from inference.domain.series_header import SeriesHeader
 from inference.domain.study import SeriesRevision
-from inference.errors import NodeError, StoreUnavailable
+from inference.errors import StoreUnavailable
 from inference.pipeline import Surroundings, analyse
 from inference.ports import Clock, ModelCatalogue, ModelRunner
 from inference.reading import describe, read_headers
@@ -79,7 +80,7 @@ def infer_folder(folder: Path, out: Path, node: OfflineNode) -> tuple[dict[str, 
 def _decide(series: SeriesRevision, out: Path, node: OfflineNode) -> list[dict[str, Any]]:
     try:
         header = describe(read_headers(series.instances))
-    except NodeError as error:
+    except Exception as error:  # noqa: BLE001 - the command's border: one series must not cost the others
         return [_entry(series, None, _rejected(error))]
     selection = select(header, node.catalogue.active())
     if selection.refusal is not None:
@@ -92,7 +93,7 @@ def _run(series: SeriesRevision, spec: ModelSpec, out: Path, node: OfflineNode) 
     model = {"id": spec.reference.model_id, "version": spec.reference.version, "digest": spec.reference.digest}
     try:
         analysis = analyse(series, spec, Surroundings(node.runner, node.clock, times.append))
-    except NodeError as error:
+    except Exception as error:  # noqa: BLE001 - the command's border: one series must not cost the others
         return _rejected(error) | {"model": model, "timings_s": _timings(times)}
     folder = out / f"{series.series_instance_uid}_{spec.reference.model_id}"
     return {
@@ -149,10 +150,11 @@ def _entry(series: SeriesRevision, header: SeriesHeader | None, outcome: Mapping
     }
 
 
-def _rejected(error: NodeError) -> dict[str, Any]:
+def _rejected(error: Exception) -> dict[str, Any]:
+    failure = failure_of(error)
     return {
         "decision": "rejected",
-        "reason": {"code": error.code, "message": error.message},
+        "reason": {"code": failure.code, "message": failure.message},
         "model": None,
         "measurements": [],
         "artifacts": [],

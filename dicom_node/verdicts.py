@@ -8,6 +8,11 @@ from types import MappingProxyType
 from typing import Final
 
 from inference import errors
+from inference.domain.job import Failure
+from inference.errors import NodeError
+
+UNEXPECTED: Final = "node.unexpected"
+"""Code of an exception that no stage translated: a defect of ours, kept visible."""
 
 
 class Verdict(StrEnum):
@@ -57,6 +62,19 @@ VERDICTS: Final[Mapping[type[errors.NodeError], Verdict]] = MappingProxyType(
     }
 )
 """One entry for every leaf of the error tree; a test walks the tree."""
+
+
+def failure_of(error: Exception) -> Failure:
+    """Name what ended an attempt; of an exception that no stage translated only the type, for its text may quote.
+
+    Parameters
+    ----------
+    error
+        What was raised.
+    """
+    if isinstance(error, NodeError):
+        return Failure(error.code, error.message)
+    return Failure(UNEXPECTED, f"unexpected {type(error).__name__}")
 
 
 def verdict(error: errors.NodeError) -> Verdict:

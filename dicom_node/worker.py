@@ -15,7 +15,7 @@ from typing import Any, Final
 import structlog
 
 from dicom_node.heartbeat import Heartbeat
-from dicom_node.verdicts import Verdict, verdict
+from dicom_node.verdicts import Verdict, failure_of, verdict
 from inference.domain.artifact import DicomArtifact
 from inference.domain.job import Failure, Hint, Job, JobState, Lease, QueueName, StageTime
 from inference.domain.model_spec import ModelSpec
@@ -45,9 +45,6 @@ from inference.ports import (
 from inference.timing import StageTimer
 
 LOG = structlog.get_logger(__name__)
-
-UNEXPECTED: Final = "node.unexpected"
-"""Code of an exception that no stage translated: a defect of ours, kept visible."""
 
 DEADLINE: Final = "delivery.deadline"
 """Code of a delivery whose workers all died without a word until its time was over."""
@@ -143,10 +140,10 @@ class Worker:
             with heartbeat.beating():
                 part(lease, heartbeat)
         except NodeError as error:
-            self._settle(lease, Failure(error.code, error.message), verdict(error))
+            self._settle(lease, failure_of(error), verdict(error))
         except Exception as error:  # the worker's border: a defect of ours must not stop the queue
             LOG.exception("job.unexpected", job=lease.job.job_id, error=type(error).__name__)
-            self._settle(lease, Failure(UNEXPECTED, f"unexpected {type(error).__name__}"), Verdict.RETRY)
+            self._settle(lease, failure_of(error), Verdict.RETRY)
 
     def _infer(self, lease: Lease, heartbeat: Heartbeat) -> None:
         places, job = self._places, lease.job

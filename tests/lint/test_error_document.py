@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from dicom_node.worker import DEADLINE, UNEXPECTED
+from dicom_node.verdicts import UNEXPECTED
+from dicom_node.worker import DEADLINE
 from inference.errors import NodeError, ReasonCode, leaves
 from integrations.persistence.job_store import EXHAUSTED
 from tests.support.repository import REPOSITORY

@@ -149,6 +149,16 @@ def test_a_model_that_fails_is_a_reason_too(tmp_path: Path) -> None:
     assert (entry["decision"], entry["reason"]["code"]) == ("rejected", "inference.non_finite")
 
 
+def test_a_defect_of_ours_is_a_reason_and_costs_no_other_series(tmp_path: Path) -> None:
+    """An exception that nobody foresaw ends one series, by name; the document still has a decision for each."""
+    write_blocks(tmp_path / "in" / "first", SeriesOptions(seed=1))
+    write_blocks(tmp_path / "in" / "second", SeriesOptions(seed=2))
+    entries = infer(tmp_path, offline(SPEC, runner=ThresholdRunner(failures=[RuntimeError("a secret detail")])))
+    failed, analysed = sorted(entries, key=lambda entry: entry["decision"] == "analysed")
+    assert failed["reason"] == {"code": "node.unexpected", "message": "unexpected RuntimeError"}
+    assert analysed["decision"] == "analysed"
+
+
 def test_a_model_that_publishes_no_report_writes_none(tmp_path: Path) -> None:
     """The manifest decides what is made."""
     write_blocks(tmp_path / "in")
