@@ -40,11 +40,15 @@ class Transactions:
 
     def __init__(self, engine: Engine, clock: Clock) -> None:
         self._engine = engine
+        self._snapshot = {} if engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
         self._clock = clock
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """Give a connection for reading; what is written on it is rolled back.
+        """Give a connection for reading one moment of the database; what is written on it is rolled back.
+
+        All statements in the block see what the first one saw: SQLite's readers do so by themselves (write-ahead
+        log), MySQL and MariaDB where the transaction asks for REPEATABLE READ (consistent nonlocking reads).
 
         Raises
         ------
@@ -53,7 +57,7 @@ class Transactions:
         """
         try:
             with self._engine.connect() as connection:
-                yield connection
+                yield connection.execution_options(**self._snapshot)
         except SQLAlchemyError as error:
             raise StoreUnavailable(_message(error)) from error
 
