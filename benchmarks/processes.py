@@ -16,6 +16,7 @@ from pydicom import dcmread
 
 from dicom_node.bootstrap import build_users, prepare
 from dicom_node.demo.api_client import NodeAPI
+from dicom_node.demo.free_port import free_port
 from integrations.settings import child_environment
 from integrations.system import SystemClock
 
@@ -41,14 +42,6 @@ class EmbeddedNode:
                 return self.api.job(self.api.jobs_of(detail)[0]["job_id"])
             clock.wait(0.1)
         raise TimeoutError("the study has no decision")
-
-
-def free_port() -> int:
-    """Give a TCP port that is free at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 @contextmanager

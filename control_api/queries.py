@@ -10,9 +10,10 @@ from sqlalchemy import Column, Connection, Integer, Row, Select, and_, func, or_
 
 from control_api.records import Cursor, Item, JobFilter, JobView, Listing, SeriesView, StudyFilter, StudyView
 from inference.domain.identifiers import UID, JobID
-from inference.domain.job import JobState, ModelReference, StageTime
-from inference.errors import JobNotFound, Stage, StudyNotFound
-from integrations.persistence.tables import job_stages, jobs, series, studies
+from inference.domain.job import JobState, ModelReference
+from inference.errors import JobNotFound, StudyNotFound
+from integrations.persistence.job_rows import model_of, stages_of
+from integrations.persistence.tables import jobs, series, studies
 from integrations.persistence.times import from_column, to_column
 from integrations.persistence.transactions import Transactions
 
@@ -66,7 +67,7 @@ class ReadModel:
             row = connection.execute(select(jobs).where(jobs.c.job_id == job_id)).one_or_none()
             if row is None:
                 raise JobNotFound("there is no such job")
-            return replace(_job(row), result=row.result or {}, stages=_stages(connection, job_id))
+            return replace(_job(row), result=row.result or {}, stages=stages_of(connection, job_id))
 
     def list_studies(self, wanted: StudyFilter, limit: int, after: Cursor | None = None) -> Listing[StudyView]:
         """List studies, the one that was received last first, without their series."""
@@ -173,13 +174,12 @@ def _listing(found: Sequence[Item], limit: int, cursor: Callable[[Item], Cursor]
 
 
 def _job(row: Row[Any]) -> JobView:
-    model = ModelReference(row.model_id, row.model_version, row.model_digest) if row.model_id else None
     return JobView(
         job_id=JobID(row.job_id),
         study_uid=UID(row.study_instance_uid),
         series_uid=UID(row.series_instance_uid),
         revision=row.revision,
-        model=model,
+        model=model_of(row),
         run=row.run,
         state=JobState(row.state),
         attempt=row.attempt,
@@ -190,12 +190,6 @@ def _job(row: Row[Any]) -> JobView:
         next_run_at=from_column(row.next_run_at),
         superseded_by=JobID(row.superseded_by) if row.superseded_by else None,
     )
-
-
-def _stages(connection: Connection, job_id: JobID) -> tuple[StageTime, ...]:
-    statement = select(job_stages).where(job_stages.c.job_id == job_id).order_by(job_stages.c.id)
-    rows = connection.execute(statement)
-    return tuple(StageTime(Stage(row.stage), row.attempt, from_column(row.started_at), row.seconds) for row in rows)
 
 
 def _study(row: Row[Any]) -> StudyView:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +15,7 @@ from inference.domain.identifiers import UID, JobID
 from inference.domain.study import CompletionEvidence, SeriesRevision
 from inference.errors import NodeError
 from inference.ports import ArchiveCounter, Clock, StudyIndex
+from integrations.logs import short_hash
 
 LOG = structlog.get_logger(__name__)
 
@@ -140,7 +140,9 @@ class Assembler:
             try:
                 self._look_at(series)
             except Exception as error:  # noqa: BLE001 - one broken series must not stop the others
-                LOG.warning("series left open", series=_short(series), exception=type(error).__name__)
+                LOG.warning(
+                    "series left open", series=short_hash(series.series_instance_uid), exception=type(error).__name__
+                )
 
     def _look_at(self, series: ReceivingSeries) -> None:
         evidence = self._evidence(series, self._watch(series))
@@ -148,7 +150,12 @@ class Assembler:
             return
         jobs = self._intake.admit(self._index.series(series.series_instance_uid, evidence))
         if jobs:
-            LOG.info("series complete", series=_short(series), evidence=evidence.value, jobs=len(jobs))
+            LOG.info(
+                "series complete",
+                series=short_hash(series.series_instance_uid),
+                evidence=evidence.value,
+                jobs=len(jobs),
+            )
 
     def _watch(self, series: ReceivingSeries) -> _Watch:
         now = self._clock.monotonic()
@@ -196,7 +203,3 @@ class Assembler:
         agreed_before, watch.agreed = watch.agreed, count == series.instance_count
         watch.asked_at = self._clock.monotonic()
         return agreed_before and watch.agreed
-
-
-def _short(series: ReceivingSeries) -> str:
-    return hashlib.sha256(series.series_instance_uid.encode("ascii")).hexdigest()[:12]

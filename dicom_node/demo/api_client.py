@@ -6,10 +6,9 @@ from typing import Any
 
 import httpx
 
+from inference.domain.job import TERMINAL
 from inference.errors import PeerUnavailable
 from inference.ports import Clock
-
-TERMINAL = frozenset({"COMPLETED", "FAILED", "REJECTED", "CANCELLED"})
 
 
 class NodeAPI:

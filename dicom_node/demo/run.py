@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -18,6 +17,7 @@ from rich.progress import Progress
 
 from dicom_node.bootstrap import build_catalogue, build_users, prepare
 from dicom_node.demo.api_client import NodeAPI
+from dicom_node.demo.free_port import free_port
 from dicom_node.demo.overlay import draw_overlay
 from dicom_node.demo.phantom import Rendering, load_labels, true_volumes_ml
 from dicom_node.demo.phantom import write as write_phantom
@@ -107,21 +107,14 @@ def _phantom(folder: Path, console: Console) -> Path:
     return folder
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
-
-
 @contextmanager
 def _running_node(out: Path, clock: Clock, console: Console) -> Iterator[DemoNode]:
     environment = child_environment(
         {
             "NODE_DATA_DIR": str((out / "node").resolve()),
             "NODE_DICOM_HOST": "127.0.0.1",
-            "NODE_DICOM_PORT": str(_free_port()),
-            "NODE_API_PORT": str(_free_port()),
+            "NODE_DICOM_PORT": str(free_port()),
+            "NODE_API_PORT": str(free_port()),
             "NODE_QUIET_TIME_S": "2",
         }
     )

@@ -88,15 +88,19 @@ def whole_job(connection: Connection, row: Row[Any]) -> Job:
     return replace(job, delivering_since=from_column(connection.scalar(ordered)))
 
 
+def model_of(row: Row[Any]) -> ModelReference | None:
+    """Read the model of a row of ``jobs``; None where no model wanted the series."""
+    return ModelReference(row.model_id, row.model_version, row.model_digest) if row.model_id else None
+
+
 def job_of(row: Row[Any], stages: tuple[StageTime, ...] = ()) -> Job:
     """Read a row of ``jobs``."""
-    model = ModelReference(row.model_id, row.model_version, row.model_digest) if row.model_id else None
     return Job(
         job_id=JobID(row.job_id),
         study_instance_uid=UID(row.study_instance_uid),
         series_instance_uid=UID(row.series_instance_uid),
         revision=row.revision,
-        model=model,
+        model=model_of(row),
         run=row.run,
         state=JobState(row.state),
         attempt=row.attempt,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from typing import Any, Final
 import httpx
 import pytest
 
+from tests.support.free_port import free_port
 from tests.support.waiting import wait_until
 
 PROJECT: Final = Path(__file__).resolve().parents[1] / "servers" / "fhir"
@@ -92,7 +92,7 @@ def running_fhir_server(folder: Path, *properties: str) -> Iterator[FHIRServer]:
     """
     build_jar()
     folder.mkdir(parents=True, exist_ok=True)
-    port = _free_port()
+    port = free_port()
     options = [f"-D{name}" for name in (f"fhir.port={port}", f"fhir.data={folder / 'data'}", *properties)]
     with (folder / "fhir.log").open("wb") as log:
         process = subprocess.Popen(
@@ -114,13 +114,6 @@ def fhir_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FHIRServer
         pytest.skip(f"not installed: {', '.join(missing)}")
     with running_fhir_server(tmp_path_factory.mktemp("fhir"), "fhir.validate=true") as server:
         yield server
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _ready(server: FHIRServer, process: subprocess.Popen[bytes]) -> bool:

@@ -1,13 +1,5 @@
-"""TCP ports for servers that cannot choose one themselves."""
+"""TCP ports for servers that cannot choose one themselves: the demonstration's, for the tests' servers too."""
 
-from __future__ import annotations
+from dicom_node.demo.free_port import free_port
 
-import socket
-
-
-def free_port() -> int:
-    """Give a port of 127.0.0.1 that nobody listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+__all__ = ["free_port"]

@@ -16,7 +16,7 @@ import pytest
 from pydicom import dcmread
 from pydicom.dataset import FileDataset
 
-from inference.domain.job import QueueName
+from inference.domain.job import TERMINAL, QueueName
 from integrations.settings import child_environment
 from tests.support.fhir_server import FHIRServer
 from tests.support.free_port import free_port
@@ -33,7 +33,6 @@ COMMANDS: Final = {
     "delivery": ("work", "--queue", QueueName.DELIVERY.value, "--threads", "2"),
     "api": ("api",),
 }
-TERMINAL: Final = frozenset({"COMPLETED", "FAILED", "REJECTED", "CANCELLED"})
 USER: Final = "radiologist"
 PASSWORD: Final = "a long password for tests"
 

@@ -1,0 +1,13 @@
+"""A TCP port for a node of one's own."""
+
+from __future__ import annotations
+
+import socket
+
+
+def free_port() -> int:
+    """Give a port of 127.0.0.1 that nobody listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
