@@ -11,6 +11,7 @@ from typing import Any
 
 from dicom_node.demo.phantom import Rendering, write
 from dicom_node.folder_scan import scan
+from inference.domain.model_inputs import ModelInputs
 from inference.domain.study import SeriesRevision
 from inference.engine import EngineOptions, OnnxModelRunner
 from inference.pipeline import Surroundings, analyse
@@ -40,7 +41,7 @@ def _measure_series(series: SeriesRevision) -> dict[str, float]:
     seconds: dict[str, list[float]] = defaultdict(list)
     for round_number in range(ROUNDS + 1):
         times: list[Any] = []
-        analyse(series, spec, Surroundings(runner, SystemClock(), times.append))
+        analyse(ModelInputs(series), spec, Surroundings(runner, SystemClock(), times.append))
         if round_number:
             for time in times:
                 seconds[time.stage.value].append(time.seconds)

@@ -16,6 +16,7 @@ from dicom_node.folder_scan import scan
 from dicom_node.verdicts import failure_of
 from inference.domain.artifact import DicomArtifact
 from inference.domain.job import StageTime
+from inference.domain.model_inputs import ModelInputs
 from inference.domain.model_spec import ModelSpec
 from inference.domain.result import Measurement, Report
 from inference.domain.series_header import SeriesHeader
@@ -92,7 +93,7 @@ def _run(series: SeriesRevision, spec: ModelSpec, out: Path, node: OfflineNode) 
     times: list[StageTime] = []
     model = {"id": spec.reference.model_id, "version": spec.reference.version, "digest": spec.reference.digest}
     try:
-        analysis = analyse(series, spec, Surroundings(node.runner, node.clock, times.append))
+        analysis = analyse(ModelInputs(series), spec, Surroundings(node.runner, node.clock, times.append))
     except Exception as error:  # noqa: BLE001 - the command's border: one series must not cost the others
         return _rejected(error) | {"model": model, "timings_s": _timings(times)}
     folder = out / f"{series.series_instance_uid}_{spec.reference.model_id}"

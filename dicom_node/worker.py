@@ -18,6 +18,7 @@ from dicom_node.heartbeat import Heartbeat
 from dicom_node.verdicts import Verdict, failure_of, verdict
 from inference.domain.artifact import DicomArtifact
 from inference.domain.job import Failure, Hint, Job, JobState, Lease, QueueName, StageTime
+from inference.domain.model_inputs import ModelInputs
 from inference.domain.model_spec import ModelSpec
 from inference.domain.result import Report
 from inference.domain.study import SeriesRevision
@@ -150,7 +151,7 @@ class Worker:
         spec = self._spec(job)
         series = self._series(job)
         surroundings = Surroundings(places.runner, places.clock, self._observer(lease, heartbeat))
-        analysis = analyse(series, spec, surroundings, job.attempt)
+        analysis = analyse(ModelInputs(series), spec, surroundings, job.attempt)
         places.results.save(job.job_id, analysis.artifacts, analysis.report, analysis.manifest)
         places.jobs.deliver(lease, summary(analysis, spec))
         LOG.info("job.analysed", job=job.job_id)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from inference.domain.model_spec import ModelSpec
 from inference.errors import DeviceOutOfMemory, DeviceUnavailable, ModelContractViolated, NonFiniteOutput
-from inference.ports import ModelRunner
+from inference.ports import ModelRunner, Tensor
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
@@ -61,7 +61,7 @@ class OnnxModelRunner(ModelRunner):
         self._sessions: dict[str, InferenceSession] = {}
         self._lock = Lock()
 
-    def run(self, spec: ModelSpec, tensor: NDArray[np.float32]) -> NDArray[np.float32]:
+    def run(self, spec: ModelSpec, tensor: Tensor) -> tuple[Tensor, ...]:
         """Run one input through the model's graph.
 
         Parameters
@@ -81,12 +81,11 @@ class OnnxModelRunner(ModelRunner):
         """
         session = self._session(spec)
         try:
-            (output,) = session.run([spec.output_name], {spec.input_name: tensor})
+            outputs = session.run(list(spec.graph.outputs), {spec.graph.input: tensor})
         except Exception as error:
             raise _translated(error, spec) from error
-        logits: NDArray[np.float32] = np.asarray(output)
-        _check_output(logits, spec, tensor.shape)
-        return logits
+        _check_output(outputs[0], spec, tensor.shape)
+        return tuple(outputs)
 
     def warm(self, spec: ModelSpec) -> None:
         """Load a model and run it once on zeros, so that the first study does not pay for it.
@@ -131,7 +130,7 @@ class OnnxModelRunner(ModelRunner):
         settings.log_severity_level = 3
         providers = self._providers(onnxruntime.get_available_providers())
         try:
-            session = onnxruntime.InferenceSession(str(spec.weights), settings, providers=providers)
+            session = onnxruntime.InferenceSession(str(spec.graph.weights), settings, providers=providers)
         except Exception as error:
             raise _translated(error, spec) from error
         if self._options.provider == "cuda" and CUDA not in session.get_providers():
@@ -152,8 +151,8 @@ class OnnxModelRunner(ModelRunner):
 def _check_graph(session: InferenceSession, spec: ModelSpec) -> None:
     """Compare names, types and fixed dimensions of the graph with the manifest."""
     shape = spec.preprocess.shape
-    _check_tensor(session.get_inputs(), ("input", spec.input_name, (1, 1, *shape)), spec)
-    _check_tensor(session.get_outputs(), ("output", spec.output_name, (1, len(spec.labels) + 1, *shape)), spec)
+    _check_tensor(session.get_inputs(), ("input", spec.graph.input, (1, 1, *shape)), spec)
+    _check_tensor(session.get_outputs(), ("output", spec.graph.outputs[0], (1, len(spec.labels) + 1, *shape)), spec)
     if len(session.get_inputs()) != 1:
         raise ModelContractViolated(f"model {spec.reference.model_id}: the graph has more than one input")
 

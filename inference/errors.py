@@ -80,6 +80,9 @@ class ReasonCode(StrEnum):
     DERIVED = "selection.derived"
     SECONDARY_CAPTURE = "selection.secondary_capture"
     NOT_AN_IMAGE = "selection.not_an_image"
+    PLANE = "selection.plane"
+    CHANNEL_MISSING = "selection.channel_missing"
+    CHANNEL_AWAITED = "selection.channel_awaited"
     MOSAIC = "selection.mosaic"
     TOO_FEW_SLICES = "selection.too_few_slices"
     TOO_THICK = "selection.slice_spacing"
@@ -207,6 +210,12 @@ class ModelNotFound(ModelError):
     """No such model is in the catalogue."""
 
     code = "model.not_found"
+
+
+class ModelRecalled(ModelError):
+    """The model was recalled and does not run any more."""
+
+    code = "model.recalled"
 
 
 class WeightsMismatch(ModelError):

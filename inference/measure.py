@@ -8,17 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.domain.codes import BRAIN, MILLILITRE, VOLUME, Code
+from inference.domain.codes import MILLILITRE, VOLUME
 from inference.domain.geometry import Grid
-from inference.domain.model_spec import LabelSpec, ModelSpec
-from inference.domain.result import Measurement, Segment, SegmentationResult
+from inference.domain.model_spec import LabelSpec, ModelSpec, Publication
+from inference.domain.result import Measurement, Segment, AnalysisResult
 from inference.domain.volume import Volume
 from inference.errors import ImplausibleResult
 from inference.uids import OutputUIDs
-
-TOTAL_LABEL = "Brain parenchyma and ventricles"
-"""Name of the sum of all structures; without the fluid around the brain."""
-
 
 @dataclass(frozen=True, eq=False)
 class _Sums:
@@ -29,7 +25,7 @@ class _Sums:
     index: NDArray[np.float64]
 
 
-def measure(labels: NDArray[np.uint8], volume: Volume, spec: ModelSpec, uids: OutputUIDs) -> SegmentationResult:
+def measure(labels: NDArray[np.uint8], volume: Volume, spec: ModelSpec, uids: OutputUIDs) -> AnalysisResult:
     """Measure the volume and the place of every structure.
 
     Parameters
@@ -45,7 +41,7 @@ def measure(labels: NDArray[np.uint8], volume: Volume, spec: ModelSpec, uids: Ou
 
     Returns
     -------
-    SegmentationResult
+    AnalysisResult
         Volumes in mL, centroids in LPS mm.
     """
     sums = _sums(labels, volume.array, len(spec.labels) + 1)
@@ -63,7 +59,7 @@ def measure(labels: NDArray[np.uint8], volume: Volume, spec: ModelSpec, uids: Ou
         for number, label in enumerate(present, start=1)
     )
     absent = tuple(label for label in spec.labels if not count[label.value])
-    return SegmentationResult(labels, segments, absent, (_total(segments, spec.publication.region),))
+    return AnalysisResult(labels, segments, absent, _totals(segments, spec.publication))
 
 
 def _volume(label: LabelSpec, millilitres: float, uids: OutputUIDs) -> Measurement:
@@ -78,11 +74,12 @@ def _volume(label: LabelSpec, millilitres: float, uids: OutputUIDs) -> Measureme
     )
 
 
-def _total(segments: tuple[Segment, ...], region: Code) -> Measurement:
-    """Sum the structures; for a brain model the sum is of parenchyma and ventricles."""
-    name = TOTAL_LABEL if region.value == BRAIN.value else f"All structures of {region.meaning}"
+def _totals(segments: tuple[Segment, ...], publication: Publication) -> tuple[Measurement, ...]:
+    """Sum the structures, where the model has a name for the sum."""
+    if publication.total is None:
+        return ()
     total_ml = sum(segment.volume.value for segment in segments)
-    return Measurement(name, region, VOLUME, total_ml, MILLILITRE)
+    return (Measurement(publication.total, publication.region, VOLUME, total_ml, MILLILITRE),)
 
 
 def _sums(labels: NDArray[np.uint8], values: NDArray[np.float32], classes: int) -> _Sums:
@@ -108,7 +105,7 @@ def _centroid(sums: _Sums, label_value: int, grid: Grid) -> tuple[float, float, 
 _Limits = tuple[ModelSpec, tuple[tuple[int, int, float, float], ...]]
 
 
-def check_plausible(result: SegmentationResult, spec: ModelSpec) -> None:
+def check_plausible(result: AnalysisResult, spec: ModelSpec) -> None:
     """Return only if the result keeps every limit of the model.
 
     A number that cannot be true is worse than none, so a single broken limit refuses the whole result.

@@ -13,8 +13,9 @@ from pydicom.dataset import Dataset
 
 from inference.domain.artifact import DicomArtifact
 from inference.domain.job import StageTime
+from inference.domain.model_inputs import ModelInputs
 from inference.domain.model_spec import ModelSpec
-from inference.domain.result import EvidenceObject, Report, SegmentationResult
+from inference.domain.result import EvidenceObject, Report, AnalysisResult
 from inference.domain.study import SeriesRevision
 from inference.domain.volume import Volume
 from inference.encoding.equipment import software_version
@@ -70,19 +71,19 @@ class Analysis:
     """
 
     volume: Volume
-    result: SegmentationResult
+    result: AnalysisResult
     artifacts: tuple[DicomArtifact, ...]
     report: Report
     manifest: Mapping[str, object]
 
 
-def analyse(series: SeriesRevision, spec: ModelSpec, surroundings: Surroundings, attempt: int = 1) -> Analysis:
-    """Run one model on one series.
+def analyse(inputs: ModelInputs, spec: ModelSpec, surroundings: Surroundings, attempt: int = 1) -> Analysis:
+    """Run one model on the series it wants.
 
     Parameters
     ----------
-    series
-        The complete series; its files are read here, and only read.
+    inputs
+        The complete series of each channel; their files are read here, and only read.
     spec
         The model.
     surroundings
@@ -100,6 +101,7 @@ def analyse(series: SeriesRevision, spec: ModelSpec, surroundings: Surroundings,
     StudyError, ModelError, InferenceError, EncodingError
         The named reason, with its stage.
     """
+    series = inputs.reference
     timer = StageTimer(surroundings.clock, attempt, surroundings.on_stage)
     uids = OutputUIDs.derive(series, spec.reference, f"software={software_version()}")
     produced_at = series.completed_at or surroundings.clock.now()
@@ -109,7 +111,7 @@ def analyse(series: SeriesRevision, spec: ModelSpec, surroundings: Surroundings,
     with timer.measure(Stage.PREPROCESS):
         network_input = preprocess(volume, spec)
     with timer.measure(Stage.INFER):
-        logits = surroundings.runner.run(spec, network_input.tensor)
+        (logits,) = surroundings.runner.run(spec, network_input.tensor)
     with timer.measure(Stage.POSTPROCESS):
         labels = postprocess(logits, network_input.grid, volume.grid, spec)
     with timer.measure(Stage.MEASURE):

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from inference.domain.arrival import Arrival, ArrivalHeader, Decision, ReceivingSeries
 from inference.domain.artifact import DicomArtifact
 from inference.domain.identifiers import UID, AETitle, JobID
-from inference.domain.job import Failure, Hint, Job, Lease, NewJob, QueueName, StageTime
+from inference.domain.deployment import DeploymentEvent
+from inference.domain.job import Failure, Hint, Job, Lease, ModelReference, NewJob, QueueName, StageTime
 from inference.domain.model_spec import ModelSpec
 from inference.domain.result import Report
 from inference.domain.study import (
@@ -20,7 +21,10 @@ from inference.domain.study import (
     InstanceIdentity,
     SeriesRevision,
     StoredInstance,
+    StudyContents,
 )
+
+Tensor = NDArray[np.generic]
 
 
 class Clock(Protocol):
@@ -100,6 +104,15 @@ class StudyIndex(Protocol):
         ------
         StudyNotFound
             If the series is not known.
+        """
+
+    def study(self, study_instance_uid: UID) -> StudyContents:
+        """Give the closed series of a study and whether more may come.
+
+        Raises
+        ------
+        StudyNotFound
+            If the study is not known.
         """
 
     def signal_complete(self, study_instance_uid: UID, expected: Mapping[UID, int]) -> None:
@@ -188,6 +201,23 @@ class JobStore(Protocol):
     def fail(self, lease: Lease, failure: Failure) -> None:
         """Move to FAILED; ends the lease."""
 
+    def defer(self, lease: Lease, reason: Failure, next_run_at: datetime) -> None:
+        """Give the job back because its input is not here yet: PROCESSING → QUEUED, and the attempt does not count."""
+
+    def record(self, lease: Lease, result: Mapping[str, object]) -> None:
+        """End the job of a model in shadow: PROCESSING → COMPLETED, nothing is delivered; ends the lease."""
+
+    def withdraw(self, model: ModelReference, reason: str) -> Sequence[JobID]:
+        """Order the withdrawal of every published result of a model, with outbox rows for the delivery queue.
+
+        COMPLETED, DELIVERING and FAILED jobs that have a result become WITHDRAWING; jobs that have not begun are
+        FAILED; those in PROCESSING end by themselves when they ask for their model. Shadow jobs have published
+        nothing and stay. Asked again, it gives only what is newly ordered.
+        """
+
+    def withdrawn(self, lease: Lease) -> None:
+        """Move WITHDRAWING → WITHDRAWN; ends the lease."""
+
     def postpone(self, lease: Lease, failure: Failure, next_run_at: datetime) -> None:
         """Give the job back for a later attempt: PROCESSING → QUEUED, DELIVERING stays; ends the lease."""
 
@@ -228,38 +258,59 @@ class JobQueue(Protocol):
 
 
 class ModelCatalogue(Protocol):
-    """The models this node may run."""
+    """The model packages of this node, several versions of one side by side."""
 
     def active(self) -> Sequence[ModelSpec]:
-        """List active models in order of id."""
+        """List the models that run on what arrives, active and in shadow, in order of id."""
 
     def get(self, model_id: str) -> ModelSpec:
-        """Give one model.
+        """Give the active version of a model.
+
+        Raises
+        ------
+        ModelNotFound
+            If no version is active.
+        """
+
+    def exactly(self, reference: ModelReference) -> ModelSpec:
+        """Give one version of a model by its digest, also one that is not active.
 
         Raises
         ------
         ModelNotFound
             If it is not in the catalogue.
+        ModelRecalled
+            If it was recalled.
         """
+
+
+class DeploymentLog(Protocol):
+    """Which models were activated, put in shadow, deactivated and recalled, by whom and why."""
+
+    def record(self, event: DeploymentEvent) -> None:
+        """Append an event."""
+
+    def events(self) -> Sequence[DeploymentEvent]:
+        """List all events, oldest first."""
 
 
 class ModelRunner(Protocol):
     """Runs a model's graph."""
 
-    def run(self, spec: ModelSpec, tensor: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Run one input through the graph.
+    def run(self, spec: ModelSpec, tensor: Tensor) -> tuple[Tensor, ...]:
+        """Run one batch through the graph.
 
         Parameters
         ----------
         spec
             The model; its weights are verified and loaded once and kept warm.
-        tensor : (1, channels, D, H, W) float32 ndarray
-            The network's input.
+        tensor
+            (batch, channels, D, H, W), or (batch, channels, H, W) for ``Layout.SLICE``, of the model's precision.
 
         Returns
         -------
-        (1, classes, D, H, W) float32 ndarray
-            The graph's output.
+        tuple of ndarray
+            The graph's outputs in the manifest's order.
 
         Raises
         ------
@@ -336,6 +387,14 @@ class ArtifactSink(Protocol):
 
 class ReportSink(Protocol):
     """A server for reports."""
+
+    def withdraw(self, report: Report, reason: str) -> None:
+        """Mark a stored report and its observations ``entered-in-error``; one that is not there is no error.
+
+        Raises
+        ------
+        FHIRUnavailable, FHIRConflict, FHIRRejected
+        """
 
     def store(self, report: Report) -> str:
         """Store the report effectively once and give its address.

@@ -10,7 +10,7 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from inference.domain.geometry import FloatArray, Grid
-from inference.domain.model_spec import Localisation, ModelSpec, Normalisation, PreprocessSpec
+from inference.domain.model_spec import IntensitySpec, ModelSpec, Normalisation, Placement, PreprocessSpec
 from inference.domain.volume import Volume
 from inference.errors import ImplausibleResult, ReasonCode
 from inference.resampling import axis_directions, covering_grid, sample
@@ -74,10 +74,10 @@ def preprocess(volume: Volume, spec: ModelSpec) -> NetworkInput:
         HEAD_NOT_FOUND when the model wants a head and there is none.
     """
     wanted = spec.preprocess
-    centre_mm = find_brain_centre(volume) if wanted.localisation is Localisation.HEAD else _centre(volume.grid)
+    centre_mm = find_brain_centre(volume) if wanted.placement is Placement.HEAD else _centre(volume.grid)
     grid = _network_grid(wanted, centre_mm)
     values = sample(volume.array, volume.grid, grid)
-    return NetworkInput(_normalise(values, wanted)[np.newaxis, np.newaxis], grid)
+    return NetworkInput(_normalise(values, spec.channels[0].intensity)[np.newaxis, np.newaxis], grid)
 
 
 def find_brain_centre(volume: Volume) -> FloatArray:
@@ -148,9 +148,9 @@ def _network_grid(wanted: PreprocessSpec, centre_mm: FloatArray) -> Grid:
     return Grid(wanted.shape, centre_mm - steps @ middle, steps)
 
 
-def _normalise(values: NDArray[np.float32], wanted: PreprocessSpec) -> NDArray[np.float32]:
+def _normalise(values: NDArray[np.float32], wanted: IntensitySpec) -> NDArray[np.float32]:
     """Clip the bright end and scale; a constant field of view becomes zeros."""
-    clipped = np.minimum(values, np.percentile(values, wanted.clip_percentile))
+    clipped = np.minimum(values, np.percentile(values, wanted.clip_percentiles[1]))
     if wanted.normalisation is Normalisation.NONE:
         shift, scale = 0.0, 1.0
     elif wanted.normalisation is Normalisation.MINMAX:

@@ -69,7 +69,7 @@ def select(header: SeriesHeader, models: Sequence[ModelSpec]) -> Selection:
     general = _first_refusal(header, _GENERAL_CHECKS)
     if general is not None:
         return Selection((), general[1])
-    refusals = {spec.reference.model_id: _first_refusal((header, spec.selection), _MODEL_CHECKS) for spec in models}
+    refusals = {spec.reference.model_id: _first_refusal((header, spec.channels[0].selection), _MODEL_CHECKS) for spec in models}
     matches = tuple(spec for spec in models if refusals[spec.reference.model_id] is None)
     if matches:
         return Selection(matches, None)

@@ -22,7 +22,7 @@ def verify(spec: ModelSpec) -> None:
     """
     reference = spec.reference
     try:
-        with spec.weights.open("rb") as file:
+        with spec.graph.weights.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise WeightsMismatch(f"model {reference.model_id}: the weights cannot be read") from error

@@ -32,6 +32,10 @@ class JobState(StrEnum):
     """The series is not analysed, for a named reason."""
     CANCELLED = "CANCELLED"
     """A person stopped it."""
+    WITHDRAWING = "WITHDRAWING"
+    """Its model was recalled; archive and report server are being told."""
+    WITHDRAWN = "WITHDRAWN"
+    """Its result is marked as withdrawn wherever it had been sent."""
 
 
 TRANSITIONS: Final[Mapping[JobState, frozenset[JobState]]] = MappingProxyType(
@@ -41,19 +45,33 @@ TRANSITIONS: Final[Mapping[JobState, frozenset[JobState]]] = MappingProxyType(
         ),
         JobState.QUEUED: frozenset({JobState.PROCESSING, JobState.CANCELLED, JobState.FAILED}),
         JobState.PROCESSING: frozenset(
-            {JobState.DELIVERING, JobState.QUEUED, JobState.REJECTED, JobState.FAILED, JobState.CANCELLED}
+            {
+                JobState.DELIVERING,
+                JobState.COMPLETED,
+                JobState.QUEUED,
+                JobState.REJECTED,
+                JobState.FAILED,
+                JobState.CANCELLED,
+            }
         ),
-        JobState.DELIVERING: frozenset({JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED}),
-        JobState.FAILED: frozenset({JobState.QUEUED, JobState.DELIVERING}),
+        JobState.DELIVERING: frozenset(
+            {JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED, JobState.WITHDRAWING}
+        ),
+        JobState.FAILED: frozenset({JobState.QUEUED, JobState.DELIVERING, JobState.WITHDRAWING}),
         JobState.CANCELLED: frozenset({JobState.QUEUED}),
         JobState.REJECTED: frozenset({JobState.QUEUED}),
-        JobState.COMPLETED: frozenset(),
+        JobState.COMPLETED: frozenset({JobState.WITHDRAWING}),
+        JobState.WITHDRAWING: frozenset({JobState.WITHDRAWN, JobState.FAILED}),
+        JobState.WITHDRAWN: frozenset(),
     }
 )
 """Which state may follow which. A person's *retry* is FAILED, CANCELLED or REJECTED back to QUEUED (or to
-DELIVERING, when the result is already on disk)."""
+DELIVERING, when the result is already on disk). PROCESSING to COMPLETED is for a model in shadow, whose result is only
+recorded."""
 
-TERMINAL: Final = frozenset({JobState.COMPLETED, JobState.FAILED, JobState.REJECTED, JobState.CANCELLED})
+TERMINAL: Final = frozenset(
+    {JobState.COMPLETED, JobState.FAILED, JobState.REJECTED, JobState.CANCELLED, JobState.WITHDRAWN}
+)
 
 
 def check_transition(current: JobState, wanted: JobState) -> None:
@@ -102,6 +120,8 @@ class NewJob:
         together, so the same arrival can never make two jobs.
     rejection
         Code and message when the job is born REJECTED.
+    shadow
+        Whether its result is only recorded.
     """
 
     study_instance_uid: UID
@@ -110,6 +130,7 @@ class NewJob:
     model: ModelReference | None
     run: int = 0
     rejection: tuple[str, str] | None = None
+    shadow: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +159,7 @@ class Job:
     result: Mapping[str, object] | None = None
     stages: tuple[StageTime, ...] = field(default=())
     delivering_since: datetime | None = None
+    shadow: bool = False
 
 
 @dataclass(frozen=True, slots=True)

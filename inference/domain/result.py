@@ -72,26 +72,98 @@ class Segment:
     mean_value: float = 0.0
 
 
-@dataclass(frozen=True, eq=False)
-class SegmentationResult:
-    """A label map and what was measured on it.
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a finding is, in patient LPS millimetres.
 
     Parameters
     ----------
-    labels : (slices, rows, columns) uint8 ndarray
-        Label values of the model on the **source** grid, 0 background.
+    centre_lps_mm
+        Its middle.
+    corners_lps_mm
+        The eight corners of its box; empty for a point.
+    """
+
+    centre_lps_mm: tuple[float, float, float]
+    corners_lps_mm: tuple[tuple[float, float, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that a model says is there or is not.
+
+    Parameters
+    ----------
+    label
+        What was looked for.
+    present
+        Whether its probability reaches the label's threshold.
+    probability
+        0..1.
+    tracking_uid, tracking_id
+        The identity that SR and FHIR share.
+    place
+        Where it is; None where the model cannot say.
+    """
+
+    label: LabelSpec
+    present: bool
+    probability: float
+    tracking_uid: UID
+    tracking_id: str
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TumorDetection:
+    """The answer to ``Task.TUMOR_DETECTION``, in the words of the clinical system.
+
+    Parameters
+    ----------
+    tumor_detected
+        Whether any part of at least the label's smallest volume was found.
+    confidence
+        The model's probability of tumour, 0..1: the mean over the found voxels; where none was found, the highest
+        of any voxel.
+    location_lps_mm
+        Centre of gravity of the largest part, None where none was found.
+    volume_ml
+        Of all parts together.
+    """
+
+    tumor_detected: bool
+    confidence: float
+    location_lps_mm: tuple[float, float, float] | None
+    volume_ml: float
+
+
+@dataclass(frozen=True, eq=False)
+class AnalysisResult:
+    """What a model says about a series, on the **source** grid.
+
+    Parameters
+    ----------
+    labels
+        (slices, rows, columns) uint8 ndarray of label values, 0 background; or, for segments that may overlap,
+        (labels, slices, rows, columns) bool ndarray in order of label value; None for a model that draws nothing.
     segments
         Non-empty structures in order of label value.
     absent
-        Classes of which no voxel was found.
+        Labels of which no voxel was found.
     totals
         Measurements over several structures.
+    findings
+        What was classified or detected, whether present or not.
+    task
+        The answer to the model's task where it has one of its own.
     """
 
-    labels: NDArray[np.uint8]
+    labels: NDArray[np.uint8] | NDArray[np.bool_] | None
     segments: tuple[Segment, ...]
     absent: tuple[LabelSpec, ...]
     totals: tuple[Measurement, ...]
+    findings: tuple[Finding, ...] = ()
+    task: TumorDetection | None = None
 
 
 @dataclass(frozen=True, slots=True)

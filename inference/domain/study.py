@@ -83,3 +83,22 @@ class SeriesRevision:
     evidence: CompletionEvidence
     arrivals: int = 0
     completed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StudyContents:
+    """A study as it stands.
+
+    Parameters
+    ----------
+    closed
+        The present revisions of the series that were declared complete, in order of arrival.
+    receiving
+        Whether any of its series is still open.
+    last_received_at
+        When its latest instance came.
+    """
+
+    closed: tuple[SeriesRevision, ...]
+    receiving: bool
+    last_received_at: datetime

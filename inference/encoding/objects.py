@@ -14,7 +14,7 @@ from pydicom.dataset import Dataset
 from inference.domain.artifact import ArtifactKind, DicomArtifact
 from inference.domain.identifiers import UID
 from inference.domain.model_spec import ModelSpec
-from inference.domain.result import SegmentationResult
+from inference.domain.result import AnalysisResult
 from inference.domain.study import InstanceIdentity
 from inference.domain.volume import Volume
 from inference.encoding.census import take_census
@@ -52,7 +52,7 @@ class EncodingInput:
 
     volume: Volume
     data_sets: Sequence[Dataset]
-    result: SegmentationResult
+    result: AnalysisResult
     spec: ModelSpec
     uids: OutputUIDs
     produced_at: datetime

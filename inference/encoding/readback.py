@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
-from inference.domain.result import Segment, SegmentationResult
+from inference.domain.result import Segment, AnalysisResult
 from inference.domain.volume import Volume
 from inference.encoding.census import Census
 from inference.errors import EncodingError
@@ -24,7 +24,7 @@ TOLERANCE: Final = 0.25
 a lattice with slightly uneven steps is treated as even."""
 
 
-def check_seg(content: bytes, volume: Volume, result: SegmentationResult, census: Census) -> None:
+def check_seg(content: bytes, volume: Volume, result: AnalysisResult, census: Census) -> None:
     """Compare every segment's voxel count and centroid with the result.
 
     Slices that were interpolated have no frame, so their voxels are not expected.

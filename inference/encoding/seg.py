@@ -21,7 +21,7 @@ from pydicom.dataset import Dataset
 
 from inference.domain.codes import ARTIFICIAL_INTELLIGENCE, Code
 from inference.domain.model_spec import ModelSpec
-from inference.domain.result import Segment, SegmentationResult
+from inference.domain.result import Segment, AnalysisResult
 from inference.encoding.equipment import (
     MANUFACTURER,
     MODEL_NAME,
@@ -39,7 +39,7 @@ def concept(code: Code) -> CodedConcept:
     return CodedConcept(code.value, code.scheme, code.meaning)
 
 
-def build_seg(images: SourceImages, result: SegmentationResult, imprint: Imprint) -> Dataset:
+def build_seg(images: SourceImages, result: AnalysisResult, imprint: Imprint) -> Dataset:
     """Build the Segmentation: one frame per segment and source frame on which it is seen.
 
     Parameters
@@ -81,7 +81,7 @@ def build_seg(images: SourceImages, result: SegmentationResult, imprint: Imprint
     return seg
 
 
-def _numbered(result: SegmentationResult) -> NDArray[np.uint8]:
+def _numbered(result: AnalysisResult) -> NDArray[np.uint8]:
     """Map label values to segment numbers; 0 stays background."""
     numbers = np.zeros(256, dtype=np.uint8)
     for segment in result.segments:

@@ -22,7 +22,7 @@ from inference.domain.codes import (
     SQUARE_MILLIMETRE,
 )
 from inference.domain.model_spec import ModelSpec
-from inference.domain.result import Segment, SegmentationResult
+from inference.domain.result import Segment, AnalysisResult
 from inference.domain.volume import SourceFrame, Volume
 from inference.encoding.census import Census
 from inference.encoding.contours import outline
@@ -58,7 +58,7 @@ class Findings:
     """
 
     volume: Volume
-    result: SegmentationResult
+    result: AnalysisResult
     census: Census
     seg: Dataset
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dicom_node.folder_scan import scan
-from inference.domain.result import SegmentationResult
+from inference.domain.result import AnalysisResult
 from inference.domain.study import SeriesRevision
 from inference.domain.volume import Volume
 from inference.engine import EngineOptions, OnnxModelRunner
@@ -108,19 +108,19 @@ def test_a_tilted_gantry_is_a_sheared_lattice() -> None:
 
 
 @cache
-def analysed(name: str) -> tuple[Volume, SegmentationResult]:
+def analysed(name: str) -> tuple[Volume, AnalysisResult]:
     """Run the line up to the measurements, once per set."""
     (series,) = scan(DATA / name).series
     return line(build_volume(series, read_headers(series.instances)), OutputUIDs.derive(series, SPEC.reference))
 
 
-def line(volume: Volume, uids: OutputUIDs) -> tuple[Volume, SegmentationResult]:
+def line(volume: Volume, uids: OutputUIDs) -> tuple[Volume, AnalysisResult]:
     network = preprocess(volume, SPEC)
     labels = postprocess(RUNNER.run(SPEC, network.tensor), network.grid, volume.grid, SPEC)
     return volume, measure(labels, volume, SPEC, uids)
 
 
-def centroids(result: SegmentationResult) -> dict[str, np.ndarray]:
+def centroids(result: AnalysisResult) -> dict[str, np.ndarray]:
     return {segment.label.name: np.array(segment.centroid_lps_mm) for segment in result.segments}
 
 

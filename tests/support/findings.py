@@ -17,17 +17,22 @@ from inference.domain.geometry import Grid
 from inference.domain.identifiers import UID
 from inference.domain.job import ModelReference
 from inference.domain.model_spec import (
+    ChannelSpec,
+    GraphSpec,
+    IntensitySpec,
     LabelSpec,
-    Localisation,
     ModelSpec,
     Normalisation,
     OutputKind,
+    Placement,
     Plausibility,
     PreprocessSpec,
     Publication,
     SelectionRule,
+    Task,
+    Weighting,
 )
-from inference.domain.result import Measurement, Segment, SegmentationResult
+from inference.domain.result import Measurement, Segment, AnalysisResult
 from inference.domain.study import SeriesRevision
 from inference.domain.volume import SourceFrame, Volume
 from inference.encoding.objects import EncodingInput
@@ -52,13 +57,16 @@ def make_spec(labels: int = 3, model_id: str = "brain-structures", digest: str =
         intended_use="Research on brain volumes.",
         licence="Apache-2.0",
         manufacturer="NeuroNova",
-        weights=Path("model.onnx"),
-        input_name="input",
-        output_name="output",
-        selection=SelectionRule("MR", "T1", (), frozenset({"HEAD"}), 10, 3.0),
-        preprocess=PreprocessSpec(
-            "LIA", (1.0, 1.0, 1.0), (64, 64, 64), Localisation.CENTRE, 99.5, Normalisation.ZSCORE
+        task=Task.SEGMENTATION,
+        channels=(
+            ChannelSpec(
+                "T1",
+                SelectionRule("MR", Weighting.T1, (), frozenset({"HEAD"}), 10, 3.0),
+                IntensitySpec(Normalisation.ZSCORE, (0.0, 99.5)),
+            ),
         ),
+        preprocess=PreprocessSpec("LIA", (1.0, 1.0, 1.0), (64, 64, 64), Placement.CENTRE),
+        graph=GraphSpec(Path("model.onnx"), "input", ("output",)),
         output=OutputKind.LABEL_MAP_LOGITS,
         labels=tuple(_label(value) for value in range(1, labels + 1)),
         plausibility=Plausibility((0.0, 5000.0), ()),
@@ -73,7 +81,7 @@ def _label(value: int) -> LabelSpec:
     return LabelSpec(value, f"{name} {turn}" if turn else name, ANATOMICAL_STRUCTURE, code, colour, 0.0, 1000.0)
 
 
-def make_result(labels: NDArray[np.uint8], grid: Grid, spec: ModelSpec, uids: OutputUIDs) -> SegmentationResult:
+def make_result(labels: NDArray[np.uint8], grid: Grid, spec: ModelSpec, uids: OutputUIDs) -> AnalysisResult:
     """Measure a label map the slow and plain way, as an anchor for the code under test."""
     segments: list[Segment] = []
     for label in spec.labels:
@@ -94,7 +102,7 @@ def make_result(labels: NDArray[np.uint8], grid: Grid, spec: ModelSpec, uids: Ou
     found = {segment.label.value for segment in segments}
     total = Measurement("All structures", BRAIN, VOLUME, sum(s.volume.value for s in segments), MILLILITRE)
     absent = tuple(label for label in spec.labels if label.value not in found)
-    return SegmentationResult(labels, tuple(segments), absent, (total,))
+    return AnalysisResult(labels, tuple(segments), absent, (total,))
 
 
 def blocks(shape: tuple[int, int, int], count: int = 3) -> NDArray[np.uint8]:

@@ -10,20 +10,25 @@ from pathlib import Path
 from inference.domain.codes import ANATOMICAL_STRUCTURE, BRAIN, Code
 from inference.domain.job import ModelReference
 from inference.domain.model_spec import (
+    ChannelSpec,
+    GraphSpec,
+    IntensitySpec,
     LabelSpec,
-    Localisation,
     ModelSpec,
     Normalisation,
     OutputKind,
+    Placement,
     Plausibility,
     PreprocessSpec,
     Publication,
     SelectionRule,
+    Task,
+    Weighting,
 )
 
 ANY_T1 = SelectionRule(
     modality="MR",
-    sequence="T1",
+    sequence=Weighting.T1,
     exclude_description=("flair",),
     body_parts=frozenset({"HEAD"}),
     min_slices=10,
@@ -64,15 +69,14 @@ def make_spec(
         intended_use="Tests",
         licence="Apache-2.0",
         manufacturer="Tests",
-        weights=weights,
-        input_name="image",
-        output_name="logits",
-        selection=ANY_T1,
-        preprocess=PreprocessSpec("LIA", (2.0, 2.0, 2.0), shape, Localisation.CENTRE, 100.0, Normalisation.NONE),
+        task=Task.SEGMENTATION,
+        channels=(ChannelSpec("T1", ANY_T1, IntensitySpec(Normalisation.NONE)),),
+        preprocess=PreprocessSpec("LIA", (2.0, 2.0, 2.0), shape, Placement.CENTRE),
+        graph=GraphSpec(weights, "image", ("logits",)),
         output=OutputKind.LABEL_MAP_LOGITS,
         labels=made,
         plausibility=Plausibility((0.0, 1e6), ()),
-        publication=Publication(True, True, True, 900, Code("24590-2", "LN", "MR Brain"), BRAIN),
+        publication=Publication(True, True, True, 900, Code("24590-2", "LN", "MR Brain"), BRAIN, "Whole brain"),
     )
 
 

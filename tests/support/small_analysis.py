@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference.domain.model_spec import ModelSpec
-from inference.ports import ModelRunner
+from inference.ports import ModelRunner, Tensor
 from tests.support.model_packages import make_spec
 from tests.support.synthetic_series import SeriesOptions, axial_grid, write_series
 
@@ -63,7 +63,7 @@ class ThresholdRunner(ModelRunner):
     on_run: Callable[[], object] | None = None
     ran: list[ModelSpec] = field(default_factory=list)
 
-    def run(self, spec: ModelSpec, tensor: NDArray[np.float32]) -> NDArray[np.float32]:
+    def run(self, spec: ModelSpec, tensor: Tensor) -> tuple[Tensor, ...]:
         """Give the class whose brightness is nearest the highest logit."""
         self.ran.append(spec)
         if self.on_run is not None:
@@ -71,8 +71,7 @@ class ThresholdRunner(ModelRunner):
         if self.failures:
             raise self.failures.pop(0)
         logits = [-np.abs(tensor[:, 0] - STEP * value) for value in range(self.classes)]
-        stacked: NDArray[np.float32] = np.stack(logits, axis=1)
-        return stacked
+        return (np.stack(logits, axis=1),)
 
     def providers(self, spec: ModelSpec) -> tuple[str, ...]:
         """Name what it runs on."""

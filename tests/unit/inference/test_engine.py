@@ -35,7 +35,7 @@ def ramp() -> np.ndarray:
 
 def test_output_is_the_graphs(tmp_path: Path) -> None:
     """What the graph computes comes back unchanged."""
-    output = OnnxModelRunner(ON_CPU).run(spec_of(tmp_path), ramp())
+    (output,) = OnnxModelRunner(ON_CPU).run(spec_of(tmp_path), ramp())
     assert output.shape == (1, 2, *SHAPE)
     assert output.dtype == np.float32
     np.testing.assert_array_equal(output[:, 1:], ramp())
@@ -72,7 +72,7 @@ def test_threads_share_one_session(tmp_path: Path) -> None:
     with ThreadPoolExecutor(4) as pool:
         outputs = list(pool.map(lambda n: runner.run(spec, ramp() + n), range(8)))
     assert len(seen) == 1
-    assert [float(output[0, 0, 0, 0, 0]) for output in outputs] == list(range(8))
+    assert [float(output[0, 0, 0, 0, 0]) for (output,) in outputs] == list(range(8))
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,10 @@ import pytest
 from inference.domain.codes import BRAIN, Code
 from inference.domain.geometry import Grid
 from inference.domain.model_spec import ModelSpec, Plausibility
-from inference.domain.result import SegmentationResult
+from inference.domain.result import AnalysisResult
 from inference.domain.volume import Volume
 from inference.errors import ImplausibleResult, ReasonCode
-from inference.measure import TOTAL_LABEL, check_plausible, measure
+from inference.measure import check_plausible, measure
 from inference.uids import OutputUIDs
 from tests.support.model_packages import make_label, make_spec
 
@@ -31,7 +31,7 @@ VALUES[LABELS == 3] = 80
 VOLUME = Volume(VALUES, GRID, (None,) * 8)
 
 
-def measured(spec: ModelSpec = SPEC) -> SegmentationResult:
+def measured(spec: ModelSpec = SPEC) -> AnalysisResult:
     return measure(LABELS, VOLUME, spec, UIDS)
 
 
@@ -68,7 +68,7 @@ def test_identities_are_shared_and_totals_have_none() -> None:
     assert [segment.volume.tracking_uid for segment in result.segments] == [UIDS.tracking(1), UIDS.tracking(3)]
     assert total.tracking_uid is total.tracking_id is None
     assert total.value == pytest.approx(sum(segment.volume.value for segment in result.segments))
-    assert (total.label, total.finding) == (TOTAL_LABEL, BRAIN)
+    assert (total.label, total.finding) == ("Whole brain", BRAIN)
 
 
 def test_a_total_of_another_region_is_not_called_brain() -> None:

@@ -12,6 +12,7 @@ import pytest
 from pydicom import dcmread
 
 from inference.domain.job import StageTime
+from inference.domain.model_inputs import ModelInputs
 from inference.domain.model_spec import ModelSpec, Plausibility
 from inference.domain.study import SeriesRevision
 from inference.errors import DeviceOutOfMemory, ImplausibleResult, LeaseLost, NodeError, Stage, UnsupportedGeometry
@@ -42,7 +43,7 @@ class Line:
 
     def analyse(self, spec: ModelSpec = SPEC, attempt: int = 1) -> Analysis:
         """Run it."""
-        return analyse(self.series, spec, Surroundings(self.runner, self.clock, self._note), attempt)
+        return analyse(ModelInputs(self.series), spec, Surroundings(self.runner, self.clock, self._note), attempt)
 
     def _note(self, time: StageTime) -> None:
         self.times.append(time)

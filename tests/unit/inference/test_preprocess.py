@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from inference.domain.geometry import Grid
-from inference.domain.model_spec import Localisation, ModelSpec, Normalisation
+from inference.domain.model_spec import ModelSpec, Normalisation, Placement
 from inference.domain.volume import Volume
 from inference.errors import ImplausibleResult, ReasonCode
 from inference.preprocess import find_brain_centre, preprocess
@@ -111,7 +111,7 @@ def test_the_grid_is_the_undo() -> None:
 
 def test_a_head_model_looks_at_the_head() -> None:
     """The field of view is centred on what was found."""
-    network = preprocess(ellipsoid(UPRIGHT), spec_with(localisation=Localisation.HEAD))
+    network = preprocess(ellipsoid(UPRIGHT), spec_with(placement=Placement.HEAD))
     np.testing.assert_allclose(network.grid.to_lps((7.5, 11.5, 9.5)), find_brain_centre(ellipsoid(UPRIGHT)))
 
 

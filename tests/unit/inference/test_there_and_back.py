@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from inference.domain.geometry import Grid
-from inference.domain.result import SegmentationResult
+from inference.domain.result import AnalysisResult
 from inference.measure import measure
 from inference.postprocess import postprocess
 from inference.preprocess import preprocess
@@ -88,7 +88,7 @@ def draw(grid: Grid) -> np.ndarray:
     return np.rint(1000 * np.max(fills, axis=0))
 
 
-def analysed(folder: Path, acquisition: Acquisition) -> tuple[SegmentationResult, float]:
+def analysed(folder: Path, acquisition: Acquisition) -> tuple[AnalysisResult, float]:
     """Run the line with a threshold for a network; also give the overlap with what was drawn."""
     grid = acquisition.grid()
     order = np.random.default_rng(acquisition.seed).permutation(grid.shape[0])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from inference.domain.model_spec import Localisation, Normalisation, OutputKind
+from inference.domain.model_spec import Normalisation, OutputKind, Placement, Weighting
 from inference.errors import ModelContractViolated
 from models.catalogue import builtin_models_root
 from models.manifest import load_manifest

@@ -11,6 +11,7 @@ from PIL import Image
 from pydicom import dcmread
 
 from dicom_node.demo.overlay import HEIGHT_PIXELS, draw_overlay, read_label_map
+from inference.domain.model_inputs import ModelInputs
 from inference.domain.study import SeriesRevision
 from inference.pipeline import Surroundings, analyse
 from inference.reading import read_headers
@@ -31,7 +32,7 @@ def write_seg(series: SeriesRevision, path: Path, labels: int = 2) -> Path:
     """Segment a series and write its SEG."""
     spec = replace(COLOURED, labels=COLOURED.labels[:labels])
     surroundings = Surroundings(ThresholdRunner(classes=labels + 1), FixedClock(), lambda _: None)
-    path.write_bytes(analyse(series, spec, surroundings).artifacts[0].content)
+    path.write_bytes(analyse(ModelInputs(series), spec, surroundings).artifacts[0].content)
     return path
 
 

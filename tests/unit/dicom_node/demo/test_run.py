@@ -53,7 +53,7 @@ class Node:
     def complete(self) -> None:
         """Put a result into the archive, and a completed job into the API."""
         times: list[StageTime] = []
-        analysis = analyse(self.series, SPEC, Surroundings(ThresholdRunner(), self.clock, times.append))
+        analysis = analyse(ModelInputs(self.series), SPEC, Surroundings(ThresholdRunner(), self.clock, times.append))
         FolderArchive(self.settings.archive_dir).deliver(analysis.artifacts)
         found, artifacts = analysis.report.measurements, analysis.artifacts
         self.jobs = [

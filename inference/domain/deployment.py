@@ -1,0 +1,56 @@
+"""Which models run: a log of decisions, folded into the present state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from inference.domain.job import ModelReference
+from inference.domain.model_spec import Deployment
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentEvent:
+    """A person's decision about one version of a model.
+
+    Parameters
+    ----------
+    at
+        When, aware, UTC.
+    model
+        Which version, exactly.
+    deployment
+        What was decided.
+    actor
+        Who decided.
+    reason
+        Why; demanded for a recall.
+    """
+
+    at: datetime
+    model: ModelReference
+    deployment: Deployment
+    actor: str
+    reason: str = ""
+
+
+def present(events: Iterable[DeploymentEvent]) -> Mapping[ModelReference, Deployment]:
+    """Fold the log: the last word on each version holds, and a recall is the last word for ever.
+
+    Activating one version deactivates the others of the same id that were active.
+
+    Parameters
+    ----------
+    events
+        The log, oldest first.
+    """
+    state: dict[ModelReference, Deployment] = {}
+    for event in events:
+        if state.get(event.model) is Deployment.RECALLED:
+            continue
+        if event.deployment is Deployment.ACTIVE:
+            for other in [m for m, d in state.items() if m.model_id == event.model.model_id and d is Deployment.ACTIVE]:
+                state[other] = Deployment.INACTIVE
+        state[event.model] = event.deployment
+    return state
