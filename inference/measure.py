@@ -1,4 +1,4 @@
-"""Measuring a label map, and refusing one that cannot be a result."""
+"""Measuring an answer of any kind, and refusing one that cannot be a result."""
 
 from __future__ import annotations
 
@@ -8,30 +8,26 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from inference.domain.answer import Answer, Classified, Detected, Segmented
 from inference.domain.codes import MILLILITRE, VOLUME
 from inference.domain.geometry import Grid
-from inference.domain.model_spec import LabelSpec, ModelSpec, Publication
-from inference.domain.result import Measurement, Segment, AnalysisResult
+from inference.domain.masks import Masks, foreground, labelled_voxels
+from inference.domain.model_spec import LabelSpec, ModelSpec, Publication, Task
+from inference.domain.result import AnalysisResult, Finding, Measurement, Segment
 from inference.domain.volume import Volume
 from inference.errors import ImplausibleResult
+from inference.findings import classified, detected
+from inference.tumor import detect_tumor
 from inference.uids import OutputUIDs
 
-@dataclass(frozen=True, eq=False)
-class _Sums:
-    """Per label value: voxels, their source values summed, and their (slice, row, column) indices summed."""
 
-    count: NDArray[np.float64]
-    value: NDArray[np.float64]
-    index: NDArray[np.float64]
-
-
-def measure(labels: NDArray[np.uint8], volume: Volume, spec: ModelSpec, uids: OutputUIDs) -> AnalysisResult:
-    """Measure the volume and the place of every structure.
+def measure(answer: Answer, volume: Volume, spec: ModelSpec, uids: OutputUIDs) -> AnalysisResult:
+    """Measure the volume and the place of every structure, or name what was classified or detected.
 
     Parameters
     ----------
-    labels : (slices, rows, columns) uint8 ndarray
-        Label values on the source grid.
+    answer
+        What the network said, on the source grid.
     volume
         The source, which says where the voxels lie.
     spec
@@ -42,24 +38,63 @@ def measure(labels: NDArray[np.uint8], volume: Volume, spec: ModelSpec, uids: Ou
     Returns
     -------
     AnalysisResult
-        Volumes in mL, centroids in LPS mm.
+        Volumes in mL, places in LPS mm.
+
+    Raises
+    ------
+    ModelContractViolated
+        If a tumour was looked for by a model that gives no probabilities.
     """
-    sums = _sums(labels, volume.array, len(spec.labels) + 1)
-    count = sums.count
-    present = [label for label in spec.labels if count[label.value]]
-    segments = tuple(
+    if isinstance(answer, Segmented):
+        return _segmented(answer, volume, spec, uids)
+    findings = _findings(answer, spec, uids)
+    return AnalysisResult(labels=None, segments=(), absent=(), totals=(), findings=findings)
+
+
+def _findings(answer: Classified | Detected, spec: ModelSpec, uids: OutputUIDs) -> tuple[Finding, ...]:
+    if isinstance(answer, Classified):
+        return classified(answer, spec, uids)
+    return detected(answer, spec, uids)
+
+
+def _segmented(answer: Segmented, volume: Volume, spec: ModelSpec, uids: OutputUIDs) -> AnalysisResult:
+    sums = _sums(answer.masks, volume.array, len(spec.labels) + 1)
+    segments = _segments(sums, volume.grid, spec, uids)
+    lesion = foreground(answer.masks)
+    total_ml = int(np.count_nonzero(lesion)) * volume.grid.voxel_volume_ml
+    is_tumor = spec.task is Task.TUMOR_DETECTION
+    return AnalysisResult(
+        labels=answer.masks,
+        segments=segments,
+        absent=tuple(label for label in spec.labels if not sums.count[label.value]),
+        totals=_totals(total_ml, spec.publication),
+        task=detect_tumor(lesion, volume.grid, segments, answer.certainty) if is_tumor else None,
+        total_ml=total_ml,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Sums:
+    """Per label value: voxels, their source values summed, and their (slice, row, column) indices summed."""
+
+    count: NDArray[np.float64]
+    value: NDArray[np.float64]
+    index: NDArray[np.float64]
+
+
+def _segments(sums: _Sums, grid: Grid, spec: ModelSpec, uids: OutputUIDs) -> tuple[Segment, ...]:
+    present = [label for label in spec.labels if sums.count[label.value]]
+    return tuple(
         Segment(
             number=number,
             label=label,
-            voxel_count=int(count[label.value]),
-            centroid_lps_mm=_centroid(sums, label.value, volume.grid),
-            volume=_volume(label, float(count[label.value]) * volume.grid.voxel_volume_ml, uids),
-            mean_value=float(sums.value[label.value] / count[label.value]),
+            voxel_count=int(sums.count[label.value]),
+            centroid_lps_mm=_centroid(sums, label.value, grid),
+            volume=_volume(label, float(sums.count[label.value]) * grid.voxel_volume_ml, uids),
+            mean_value=float(sums.value[label.value] / sums.count[label.value]),
         )
         for number, label in enumerate(present, start=1)
     )
-    absent = tuple(label for label in spec.labels if not count[label.value])
-    return AnalysisResult(labels, segments, absent, _totals(segments, spec.publication))
 
 
 def _volume(label: LabelSpec, millilitres: float, uids: OutputUIDs) -> Measurement:
@@ -74,20 +109,18 @@ def _volume(label: LabelSpec, millilitres: float, uids: OutputUIDs) -> Measureme
     )
 
 
-def _totals(segments: tuple[Segment, ...], publication: Publication) -> tuple[Measurement, ...]:
-    """Sum the structures, where the model has a name for the sum."""
+def _totals(total_ml: float, publication: Publication) -> tuple[Measurement, ...]:
+    """Name the sum of the structures, where the model has a name for it."""
     if publication.total is None:
         return ()
-    total_ml = sum(segment.volume.value for segment in segments)
     return (Measurement(publication.total, publication.region, VOLUME, total_ml, MILLILITRE),)
 
 
-def _sums(labels: NDArray[np.uint8], values: NDArray[np.float32], classes: int) -> _Sums:
+def _sums(masks: Masks, values: NDArray[np.float32], classes: int) -> _Sums:
     """Sum slice by slice over labelled voxels only, so that no temporary is as large as the volume."""
     count, value, index = np.zeros(classes), np.zeros(classes), np.zeros((classes, 3))
-    for number, (slice_labels, slice_values) in enumerate(zip(labels, values, strict=True)):
-        rows, columns = np.nonzero(slice_labels)
-        found = slice_labels[rows, columns]
+    for number, slice_values in enumerate(values):
+        found, rows, columns = labelled_voxels(masks, number)
         here = np.bincount(found, minlength=classes)
         count += here
         value += np.bincount(found, weights=slice_values[rows, columns], minlength=classes)
@@ -106,7 +139,7 @@ _Limits = tuple[ModelSpec, tuple[tuple[int, int, float, float], ...]]
 
 
 def check_plausible(result: AnalysisResult, spec: ModelSpec) -> None:
-    """Return only if the result keeps every limit of the model.
+    """Return only if the result keeps every limit of the model; limits are for what is drawn.
 
     A number that cannot be true is worse than none, so a single broken limit refuses the whole result.
 
@@ -115,10 +148,12 @@ def check_plausible(result: AnalysisResult, spec: ModelSpec) -> None:
     ImplausibleResult
         Naming every broken limit.
     """
+    if result.labels is None:
+        return
     volumes = {segment.label.value: segment.volume.value for segment in result.segments}
     means = {segment.label.value: segment.mean_value for segment in result.segments}
     faults = [
-        *_total_fault(sum(volumes.values()), spec),
+        *_total_fault(result.total_ml, spec),
         *_label_faults(volumes, spec),
         *_ratio_faults("volume", volumes, (spec, spec.plausibility.ratios)),
         *_ratio_faults("brightness", means, (spec, spec.plausibility.contrasts)),
@@ -144,10 +179,13 @@ def _label_faults(volumes: Mapping[int, float], spec: ModelSpec) -> list[str]:
 
 
 def _ratio_faults(what: str, values: Mapping[int, float], limits: _Limits) -> list[str]:
+    """Name the ratios outside their limits; of two structures that are both absent there is none."""
     spec, ratios = limits
     names = {label.value: label.name for label in spec.labels}
     faults = []
     for numerator, denominator, lowest, highest in ratios:
+        if numerator not in values and denominator not in values:
+            continue
         below = values.get(denominator, 0.0)
         ratio = values.get(numerator, 0.0) / below if below else float("inf")
         if not lowest <= ratio <= highest:

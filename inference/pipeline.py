@@ -9,18 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from pydicom.dataset import Dataset
-
+from inference.domain.answer import Segmented
 from inference.domain.artifact import DicomArtifact
 from inference.domain.job import StageTime
 from inference.domain.model_inputs import ModelInputs
 from inference.domain.model_spec import ModelSpec
-from inference.domain.result import EvidenceObject, Report, AnalysisResult
-from inference.domain.study import SeriesRevision
+from inference.domain.result import AnalysisResult, Report
 from inference.domain.volume import Volume
 from inference.encoding.equipment import software_version
 from inference.encoding.objects import EncodingInput, encode
-from inference.encoding.source import describe_series, describe_subject, normalise
 from inference.errors import Stage
 from inference.measure import check_plausible, measure
 from inference.ports import Clock, ModelRunner
@@ -28,6 +25,7 @@ from inference.postprocess import postprocess
 from inference.preprocess import preprocess
 from inference.provenance import Run, run_manifest
 from inference.reading import read_headers
+from inference.reporting import build_report
 from inference.timing import StageTimer
 from inference.uids import OutputUIDs
 from inference.volume_builder import build_volume
@@ -115,35 +113,12 @@ def analyse(inputs: ModelInputs, spec: ModelSpec, surroundings: Surroundings, at
     with timer.measure(Stage.POSTPROCESS):
         labels = postprocess(logits, network_input.grid, volume.grid, spec)
     with timer.measure(Stage.MEASURE):
-        result = measure(labels, volume, spec, uids)
+        result = measure(Segmented(labels, {}), volume, spec, uids)
         check_plausible(result, spec)
     with timer.measure(Stage.ENCODE):
         source = EncodingInput(volume, headers, result, spec, uids, produced_at)
         artifacts = encode(source)
     providers = surroundings.runner.providers(spec)
     run = Run(series, spec, providers[0], artifacts, timer.times, source.produced_at, warnings=volume.warnings)
-    return Analysis(volume, result, artifacts, _report(series, headers[0], source, artifacts), run_manifest(run))
-
-
-def _report(
-    series: SeriesRevision, header: Dataset, source: EncodingInput, artifacts: tuple[DicomArtifact, ...]
-) -> Report:
-    """Gather the report; plain data, so that it can wait for its server on disk."""
-    spec, result = source.spec, source.result
-    normal = normalise(header)
-    return Report(
-        report_uid=source.uids.report(),
-        subject=describe_subject(normal),
-        source=describe_series(series, normal),
-        model=spec.reference,
-        model_title=spec.title,
-        manufacturer=spec.manufacturer,
-        intended_use=spec.intended_use,
-        procedure=spec.publication.procedure,
-        region=spec.publication.region,
-        measurements=tuple(segment.volume for segment in result.segments) + result.totals,
-        absent=tuple(label.name for label in result.absent),
-        evidence=tuple(EvidenceObject(a.kind.value, a.identity, a.sha256) for a in artifacts),
-        warnings=source.volume.warnings,
-        produced_at=source.produced_at,
-    )
+    report = build_report(inputs, {series.series_instance_uid: headers[0]}, source, artifacts)
+    return Analysis(volume, result, artifacts, report, run_manifest(run))

@@ -81,10 +81,11 @@ class OutputUIDs:
         """Give a further identifier that belongs to this answer, e.g. of a dimension organization."""
         return _uid(self.answer, "other", name)
 
-    def tracking(self, label_value: int) -> UID:
-        """Give the Tracking UID of a structure (PS3.16 TID 1410, TID 1411).
+    def tracking(self, label_value: int, ordinal: int | None = None) -> UID:
+        """Give the Tracking UID of a structure, or of one of several detections (PS3.16 TID 1410, TID 1411).
 
         It names the structure in this source series as this model sees it, so it stays the same when the model's
         weights change and the analysis is run again.
         """
-        return _uid(self.subject, "tracking", str(label_value))
+        which = () if ordinal is None else (str(ordinal),)
+        return _uid(self.subject, "tracking", str(label_value), *which)

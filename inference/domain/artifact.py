@@ -15,6 +15,8 @@ class ArtifactKind(StrEnum):
     SEG = "SEG"
     SR = "SR"
     SC = "SC"
+    KOS = "KOS"
+    """Says that other objects are withdrawn."""
     FHIR = "FHIR"
 
 

@@ -45,6 +45,18 @@ VOLUME: Final = Code("118565006", "SCT", "Volume")
 AREA: Final = Code("42798000", "SCT", "Area")
 MILLILITRE: Final = Code("mL", "UCUM", "mL")
 SQUARE_MILLIMETRE: Final = Code("mm2", "UCUM", "mm2")
+PERCENT: Final = Code("%", "UCUM", "%")
+PROBABILITY: Final = Code("122157", "DCM", "Probability")
+NEOPLASM: Final = Code("108369006", "SCT", "Neoplasm")
+"""CID 7151 Segmentation Property Type."""
+PRESENCE: Final = Code("121052", "DCM", "Presence of property")
+PRESENT: Final = Code("52101004", "SCT", "Present")
+"""CID 240 Present-Absent."""
+ABSENT: Final = Code("272519000", "SCT", "Absent")
+"""CID 240 Present-Absent."""
+COMMENT: Final = Code("121106", "DCM", "Comment")
+QUALITATIVE_EVALUATIONS: Final = Code("C0034375", "UMLS", "Qualitative Evaluations")
+"""TID 1500 Measurement Report: the container of what is said in words and has no place."""
 ANATOMICAL_STRUCTURE: Final = Code("91723000", "SCT", "Anatomical Structure")
 """CID 7150 Segmentation Property Category."""
 BRAIN: Final = Code("12738006", "SCT", "Brain")

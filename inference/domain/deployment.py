@@ -50,7 +50,9 @@ def present(events: Iterable[DeploymentEvent]) -> Mapping[ModelReference, Deploy
         if state.get(event.model) is Deployment.RECALLED:
             continue
         if event.deployment is Deployment.ACTIVE:
-            for other in [m for m, d in state.items() if m.model_id == event.model.model_id and d is Deployment.ACTIVE]:
+            for other in [
+                m for m, d in state.items() if m.model_id == event.model.model_id and d is Deployment.ACTIVE
+            ]:
                 state[other] = Deployment.INACTIVE
         state[event.model] = event.deployment
     return state

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from inference.domain.codes import Code
 from inference.domain.identifiers import UID
 from inference.domain.job import ModelReference
-from inference.domain.model_spec import LabelSpec
+from inference.domain.masks import Masks, plane
+from inference.domain.model_spec import LabelSpec, Task
 from inference.domain.study import InstanceIdentity
 
 
@@ -99,7 +100,7 @@ class Finding:
     present
         Whether its probability reaches the label's threshold.
     probability
-        0..1.
+        0..1; None where the model gives none, as for what a detection did not find.
     tracking_uid, tracking_id
         The identity that SR and FHIR share.
     place
@@ -108,7 +109,7 @@ class Finding:
 
     label: LabelSpec
     present: bool
-    probability: float
+    probability: float | None
     tracking_uid: UID
     tracking_id: str
     place: Place | None = None
@@ -152,18 +153,33 @@ class AnalysisResult:
         Labels of which no voxel was found.
     totals
         Measurements over several structures.
+    total_ml
+        Volume of all structures together, mL; a voxel of several counts once.
     findings
         What was classified or detected, whether present or not.
     task
         The answer to the model's task where it has one of its own.
     """
 
-    labels: NDArray[np.uint8] | NDArray[np.bool_] | None
+    labels: Masks | None
     segments: tuple[Segment, ...]
     absent: tuple[LabelSpec, ...]
     totals: tuple[Measurement, ...]
     findings: tuple[Finding, ...] = ()
     task: TumorDetection | None = None
+    total_ml: float = 0.0
+
+    def plane(self, slice_index: int, label_value: int) -> NDArray[np.bool_]:
+        """Give where a label is on one slice, (rows, columns), whether or not labels overlap.
+
+        Raises
+        ------
+        ValueError
+            If the model draws nothing.
+        """
+        if self.labels is None:
+            raise ValueError("the model draws nothing")
+        return plane(self.labels, slice_index, label_value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +268,14 @@ class Report:
         What a reader should know.
     produced_at
         When the analysis ended, UTC.
+    task
+        The type of job.
+    findings
+        What was classified or detected, whether present or not.
+    tumor
+        The answer to ``Task.TUMOR_DETECTION``; None for any other task.
+    further_sources
+        The series of further channels.
     """
 
     report_uid: UID
@@ -268,3 +292,7 @@ class Report:
     evidence: tuple[EvidenceObject, ...]
     warnings: tuple[str, ...]
     produced_at: datetime
+    task: Task = Task.SEGMENTATION
+    findings: tuple[Finding, ...] = ()
+    tumor: TumorDetection | None = None
+    further_sources: tuple[SourceSeries, ...] = ()

@@ -7,12 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from inference.domain.answer import Answer, Certainty, Classified, Detected, Detection, Segmented
 from inference.domain.codes import BRAIN, Code
 from inference.domain.geometry import Grid
-from inference.domain.model_spec import ModelSpec, Plausibility
-from inference.domain.result import AnalysisResult
+from inference.domain.model_spec import ModelSpec, Plausibility, Task
+from inference.domain.result import AnalysisResult, Place, TumorDetection
 from inference.domain.volume import Volume
-from inference.errors import ImplausibleResult, ReasonCode
+from inference.errors import ImplausibleResult, ModelContractViolated, ReasonCode
 from inference.measure import check_plausible, measure
 from inference.uids import OutputUIDs
 from tests.support.model_packages import make_label, make_spec
@@ -32,7 +33,7 @@ VOLUME = Volume(VALUES, GRID, (None,) * 8)
 
 
 def measured(spec: ModelSpec = SPEC) -> AnalysisResult:
-    return measure(LABELS, VOLUME, spec, UIDS)
+    return measure(Segmented(LABELS, {}), VOLUME, spec, UIDS)
 
 
 def test_volumes_are_voxels_times_their_size() -> None:
@@ -71,16 +72,24 @@ def test_identities_are_shared_and_totals_have_none() -> None:
     assert (total.label, total.finding) == ("Whole brain", BRAIN)
 
 
-def test_a_total_of_another_region_is_not_called_brain() -> None:
-    """The name follows the region that the model publishes."""
+def test_a_total_has_the_name_that_the_model_gives_it() -> None:
+    """And the code of the model's region."""
     heart = Code("80891009", "SCT", "Heart")
-    spec = replace(SPEC, publication=replace(SPEC.publication, region=heart))
-    assert measured(spec).totals[0].label == "All structures of Heart"
+    spec = replace(SPEC, publication=replace(SPEC.publication, region=heart, total="Whole heart"))
+    (total,) = measured(spec).totals
+    assert (total.label, total.finding) == ("Whole heart", heart)
+
+
+def test_a_sum_without_a_meaning_is_not_published() -> None:
+    """It still counts for the limits."""
+    spec = replace(SPEC, publication=replace(SPEC.publication, total=None))
+    assert measured(spec).totals == ()
+    assert measured(spec).total_ml == measured().totals[0].value
 
 
 def test_nothing_found_is_a_result_without_segments() -> None:
     """An empty label map is measured; whether that is plausible is the model's question."""
-    result = measure(np.zeros_like(LABELS), VOLUME, SPEC, UIDS)
+    result = measure(Segmented(np.zeros_like(LABELS), {}), VOLUME, SPEC, UIDS)
     assert result.segments == ()
     assert result.totals[0].value == 0
 
@@ -123,3 +132,125 @@ def test_a_result_within_its_limits_passes() -> None:
     exact = measured().totals[0].value
     spec = limits(total_ml=(exact, exact), ratios=((1, 3, 24.0, 24.0),), contrasts=((1, 3, 0.5, 0.5),))
     check_plausible(measured(spec), spec)
+
+
+MASKS = np.zeros((3, *GRID.shape), dtype=np.bool_)
+MASKS[0, 1:3, 2:5, 3:7] = True
+MASKS[2, 2:4, 2:5, 3:7] = True
+OVERLAPPING = Segmented(MASKS, {1: Certainty(0.9, 1.0), 2: Certainty(None, 0.2), 3: Certainty(0.6, 0.8)})
+
+
+def test_overlapping_structures_are_measured_each_for_itself() -> None:
+    """Volume, place and brightness are those of its own mask."""
+    result = measure(OVERLAPPING, VOLUME, SPEC, UIDS)
+    one, three = result.segments
+    assert [label.value for label in result.absent] == [2]
+    assert (one.voxel_count, three.voxel_count) == (24, 24)
+    np.testing.assert_allclose(one.centroid_lps_mm, GRID.to_lps((1.5, 3.0, 4.5)))
+    np.testing.assert_allclose(three.centroid_lps_mm, GRID.to_lps((2.5, 3.0, 4.5)))
+    assert (one.mean_value, three.mean_value) == (40, pytest.approx(25))
+
+
+def test_what_overlaps_counts_once_in_the_total() -> None:
+    """24 and 24 voxels of which 12 are the same are 36 voxels, also for the limits."""
+    result = measure(OVERLAPPING, VOLUME, SPEC, UIDS)
+    (total,) = result.totals
+    assert total.value == result.total_ml == pytest.approx(36 * GRID.voxel_volume_ml)
+    limit = 37 * GRID.voxel_volume_ml
+    check_plausible(result, limits(total_ml=(0.0, limit)))
+
+
+def test_a_classifier_says_of_every_finding_whether_it_is_there() -> None:
+    """From the label's own threshold on, the threshold itself included."""
+    spec = replace(SPEC, labels=(make_label(1), replace(make_label(2), threshold=0.8), make_label(3)))
+    result = measure(Classified(np.array([0.5, 0.79, 0.1])), VOLUME, spec, UIDS)
+    assert [(f.label.value, f.present, f.probability) for f in result.findings] == [
+        (1, True, 0.5), (2, False, 0.79), (3, False, 0.1),
+    ]  # fmt: skip
+    assert [f.tracking_uid for f in result.findings] == [UIDS.tracking(value) for value in (1, 2, 3)]
+    assert (result.labels, result.segments, result.absent, result.totals) == (None, (), (), ())
+
+
+def test_each_detection_is_a_finding_with_its_place_and_identity() -> None:
+    """Those of a label are counted, surest first; what was not found has no probability, for none is known."""
+    box = tuple((float(x), float(y), float(z)) for x in (0, 1) for y in (0, 2) for z in (0, 3))
+    detections = (
+        Detection(3, 0.9, (0.5, 1.0, 1.5), box), Detection(1, 0.8, (1.0, 2.0, 3.0)),
+        Detection(3, 0.7, (9.0, 9.0, 9.0)),
+    )  # fmt: skip
+    findings = measure(Detected(detections), VOLUME, SPEC, UIDS).findings
+    assert [(f.label.value, f.present, f.probability, f.tracking_id) for f in findings] == [
+        (1, True, 0.8, "Structure 1 1"), (2, False, None, "Structure 2"),
+        (3, True, 0.9, "Structure 3 1"), (3, True, 0.7, "Structure 3 2"),
+    ]  # fmt: skip
+    assert findings[1].place is None
+    assert findings[2].place == Place((0.5, 1.0, 1.5), box)
+    assert [f.tracking_uid for f in findings] == [
+        UIDS.tracking(1, 1), UIDS.tracking(2), UIDS.tracking(3, 1), UIDS.tracking(3, 2),
+    ]  # fmt: skip
+    assert len({f.tracking_uid for f in findings}) == 4
+
+
+def test_an_identity_fits_its_attribute() -> None:
+    """Tracking ID is an LO; the count at its end is what tells two apart."""
+    spec = replace(SPEC, labels=(replace(make_label(1), name="n" * 70),))
+    found = measure(Detected((Detection(1, 0.8, (1.0, 2.0, 3.0)),)), VOLUME, spec, UIDS).findings
+    assert found[0].tracking_id == "n" * 62 + " 1"
+
+
+@pytest.mark.parametrize("answer", [Classified(np.array([0.9, 0.1, 0.1])), Detected(())])
+def test_limits_of_volumes_do_not_hold_for_what_is_not_drawn(answer: Answer) -> None:
+    """Not even where the manifest has some."""
+    spec = limits(total_ml=(1.0, 5.0), ratios=((1, 2, 0.1, 1.0),))
+    check_plausible(measure(answer, VOLUME, spec, UIDS), spec)
+
+
+TUMOR = replace(SPEC, task=Task.TUMOR_DETECTION)
+
+
+def tumor(answer: Segmented) -> TumorDetection:
+    found = measure(answer, VOLUME, TUMOR, UIDS).task
+    assert found is not None
+    return found
+
+
+def test_a_tumor_is_the_union_of_its_parts() -> None:
+    """Confidence is the mean over the voxels of all labels, each as often as it has some."""
+    found = tumor(OVERLAPPING)
+    assert found.tumor_detected
+    assert found.volume_ml == pytest.approx(36 * GRID.voxel_volume_ml)
+    assert found.confidence == pytest.approx((24 * 0.9 + 24 * 0.6) / 48)
+    np.testing.assert_allclose(found.location_lps_mm or (), GRID.to_lps((2.0, 3.0, 4.5)))
+
+
+def test_a_tumor_lies_where_its_largest_part_lies() -> None:
+    """Not between two parts, where nothing is; parts that meet at a corner are one."""
+    masks = np.zeros(GRID.shape, dtype=np.uint8)
+    masks[1:3, 1:3, 1:3] = 1
+    masks[3, 3, 3] = 3
+    masks[5:8, 8, 7:9] = 2
+    found = tumor(Segmented(masks, {value: Certainty(0.7, 0.9) for value in (1, 2, 3)}))
+    np.testing.assert_allclose(found.location_lps_mm or (), GRID.to_lps((15 / 9, 15 / 9, 15 / 9)))
+    assert found.volume_ml == pytest.approx(15 * GRID.voxel_volume_ml)
+    assert found.confidence == pytest.approx(0.7)
+
+
+def test_no_tumor_has_no_place_and_the_highest_probability() -> None:
+    """Which is below every threshold, and says how near it was; a model of tumours may well find none."""
+    none = Segmented(
+        np.zeros_like(LABELS), {1: Certainty(None, 0.1), 2: Certainty(None, 0.4), 3: Certainty(None, 0.2)}
+    )
+    assert tumor(none) == TumorDetection(False, 0.4, None, 0.0)
+    spec = replace(TUMOR, plausibility=Plausibility((0.0, 900.0), ((1, 2, 0.1, 1.0),), ((1, 2, 0.1, 1.0),)))
+    check_plausible(measure(none, VOLUME, spec, UIDS), spec)
+
+
+def test_a_confidence_is_not_made_up() -> None:
+    """A graph that took the arg max has no probabilities to tell."""
+    with pytest.raises(ModelContractViolated):
+        tumor(Segmented(LABELS, {}))
+
+
+def test_only_the_task_of_tumors_has_its_answer() -> None:
+    """The same masks of another task are a segmentation."""
+    assert measure(OVERLAPPING, VOLUME, SPEC, UIDS).task is None

@@ -1,0 +1,69 @@
+"""The answer to ``Task.TUMOR_DETECTION``, from what a model drew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+
+from inference.domain.answer import Certainty
+from inference.domain.geometry import Grid
+from inference.domain.result import Segment, TumorDetection
+from inference.errors import ModelContractViolated
+
+
+def detect_tumor(
+    lesion: NDArray[np.bool_], grid: Grid, segments: Iterable[Segment], certainty: Mapping[int, Certainty]
+) -> TumorDetection:
+    """Say whether a tumour was found, how sure that is, where, and how large.
+
+    Parameters
+    ----------
+    lesion : (slices, rows, columns) bool ndarray
+        Where any label is; parts that are too small have been left out.
+    grid
+        Where the voxels lie.
+    segments
+        The labels that were found.
+    certainty
+        How sure the model is of each label, by label value.
+
+    Raises
+    ------
+    ModelContractViolated
+        If the model gives no probabilities.
+    """
+    if not certainty:
+        raise ModelContractViolated("a tumour's confidence needs a model that gives probabilities")
+    voxels = int(np.count_nonzero(lesion))
+    if voxels == 0:
+        return TumorDetection(False, max(each.highest for each in certainty.values()), None, 0.0)
+    x, y, z = grid.to_lps(_largest_part(lesion).mean(axis=0))
+    location = (float(x), float(y), float(z))
+    return TumorDetection(True, _mean_certainty(segments, certainty), location, voxels * grid.voxel_volume_ml)
+
+
+def _mean_certainty(segments: Iterable[Segment], certainty: Mapping[int, Certainty]) -> float:
+    """Average over the found voxels: each label weighs as many as it has."""
+    weighed = [
+        (segment.voxel_count, inside)
+        for segment in segments
+        if (inside := certainty[segment.label.value].inside) is not None
+    ]
+    return float(sum(count * inside for count, inside in weighed) / sum(count for count, _ in weighed))
+
+
+def _largest_part(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """List the (slice, row, column) indices of the largest connected part; corners connect.
+
+    Only the box around the mask is searched.
+    """
+    where = [np.flatnonzero(mask.any(axis=tuple(other for other in range(3) if other != axis))) for axis in range(3)]
+    low = np.array([indices[0] for indices in where])
+    box = mask[tuple(slice(indices[0], indices[-1] + 1) for indices in where)]
+    parts = sitk.ConnectedComponent(sitk.GetImageFromArray(box.astype(np.uint8)), True)
+    by_size = sitk.GetArrayFromImage(sitk.RelabelComponent(parts, sortByObjectSize=True))
+    indices: NDArray[np.float64] = np.argwhere(by_size == 1).astype(np.float64) + low
+    return indices
