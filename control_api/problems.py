@@ -35,6 +35,8 @@ STATUS: Final[Mapping[type[errors.NodeError], HTTPStatus]] = MappingProxyType(
         errors.UnsupportedGeometry: HTTPStatus.UNPROCESSABLE_ENTITY,
         errors.UnsupportedPixelData: HTTPStatus.UNPROCESSABLE_ENTITY,
         errors.ModelNotFound: HTTPStatus.NOT_FOUND,
+        errors.ModelRecalled: HTTPStatus.CONFLICT,
+        errors.DeploymentRefused: HTTPStatus.CONFLICT,
         errors.WeightsMismatch: HTTPStatus.INTERNAL_SERVER_ERROR,
         errors.ModelContractViolated: HTTPStatus.INTERNAL_SERVER_ERROR,
         errors.DeviceUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,

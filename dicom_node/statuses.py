@@ -32,6 +32,8 @@ STATUSES: Final[Mapping[type[errors.NodeError], int]] = MappingProxyType(
         errors.UnsupportedGeometry: PROCESSING_FAILURE,
         errors.UnsupportedPixelData: PROCESSING_FAILURE,
         errors.ModelNotFound: PROCESSING_FAILURE,
+        errors.ModelRecalled: PROCESSING_FAILURE,
+        errors.DeploymentRefused: PROCESSING_FAILURE,
         errors.WeightsMismatch: PROCESSING_FAILURE,
         errors.ModelContractViolated: PROCESSING_FAILURE,
         errors.NonFiniteOutput: PROCESSING_FAILURE,

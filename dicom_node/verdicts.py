@@ -39,6 +39,8 @@ VERDICTS: Final[Mapping[type[errors.NodeError], Verdict]] = MappingProxyType(
         errors.UnsupportedGeometry: Verdict.REJECT,
         errors.UnsupportedPixelData: Verdict.REJECT,
         errors.ModelNotFound: Verdict.FAIL,
+        errors.ModelRecalled: Verdict.FAIL,
+        errors.DeploymentRefused: Verdict.FAIL,
         errors.WeightsMismatch: Verdict.FAIL,
         errors.ModelContractViolated: Verdict.FAIL,
         errors.DeviceUnavailable: Verdict.RETRY,

@@ -15,6 +15,8 @@
     │   └── UnsupportedPixelData    pixel.*
     ├── ModelError
     │   ├── ModelNotFound           model.not_found
+    │   ├── ModelRecalled           model.recalled
+    │   ├── DeploymentRefused       model.deployment_refused
     │   ├── WeightsMismatch         model.weights_mismatch
     │   └── ModelContractViolated   model.contract_violated
     ├── InferenceError
@@ -216,6 +218,13 @@ class ModelRecalled(ModelError):
     """The model was recalled and does not run any more."""
 
     code = "model.recalled"
+
+
+class DeploymentRefused(ModelError):
+    """What is asked cannot be done with this version of the model as things stand."""
+
+    code = "model.deployment_refused"
+    stage = Stage.CONFIGURE
 
 
 class WeightsMismatch(ModelError):

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from inference.domain.arrival import Arrival, ArrivalHeader, Decision, ReceivingSeries
 from inference.domain.artifact import DicomArtifact
-from inference.domain.identifiers import UID, AETitle, JobID
 from inference.domain.deployment import DeploymentEvent
+from inference.domain.identifiers import UID, AETitle, JobID
 from inference.domain.job import Failure, Hint, Job, Lease, ModelReference, NewJob, QueueName, StageTime
 from inference.domain.model_spec import ModelSpec
 from inference.domain.result import Report
@@ -202,7 +202,7 @@ class JobStore(Protocol):
         """Move to FAILED; ends the lease."""
 
     def defer(self, lease: Lease, reason: Failure, next_run_at: datetime) -> None:
-        """Give the job back because its input is not here yet: PROCESSING → QUEUED, and the attempt does not count."""
+        """Give the job back, as its input is not here yet: PROCESSING → QUEUED, and the attempt does not count."""
 
     def record(self, lease: Lease, result: Mapping[str, object]) -> None:
         """End the job of a model in shadow: PROCESSING → COMPLETED, nothing is delivered; ends the lease."""
@@ -210,13 +210,19 @@ class JobStore(Protocol):
     def withdraw(self, model: ModelReference, reason: str) -> Sequence[JobID]:
         """Order the withdrawal of every published result of a model, with outbox rows for the delivery queue.
 
-        COMPLETED, DELIVERING and FAILED jobs that have a result become WITHDRAWING; jobs that have not begun are
-        FAILED; those in PROCESSING end by themselves when they ask for their model. Shadow jobs have published
-        nothing and stay. Asked again, it gives only what is newly ordered.
+        COMPLETED, DELIVERING, FAILED and CANCELLED jobs that have a result become WITHDRAWING; jobs that have not
+        begun are FAILED; those in PROCESSING end by themselves when they ask for their model. Shadow jobs have
+        published nothing and stay. Asked again, it gives only what is newly ordered.
         """
 
     def withdrawn(self, lease: Lease) -> None:
         """Move WITHDRAWING → WITHDRAWN; ends the lease."""
+
+    def models(self) -> Sequence[ModelReference]:
+        """List every version of a model that a job was made for, also those whose package is gone."""
+
+    def unfinished(self, model: ModelReference) -> int:
+        """Count the jobs of a model that have not ended."""
 
     def postpone(self, lease: Lease, failure: Failure, next_run_at: datetime) -> None:
         """Give the job back for a later attempt: PROCESSING → QUEUED, DELIVERING stays; ends the lease."""

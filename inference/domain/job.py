@@ -58,7 +58,7 @@ TRANSITIONS: Final[Mapping[JobState, frozenset[JobState]]] = MappingProxyType(
             {JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED, JobState.WITHDRAWING}
         ),
         JobState.FAILED: frozenset({JobState.QUEUED, JobState.DELIVERING, JobState.WITHDRAWING}),
-        JobState.CANCELLED: frozenset({JobState.QUEUED}),
+        JobState.CANCELLED: frozenset({JobState.QUEUED, JobState.WITHDRAWING}),
         JobState.REJECTED: frozenset({JobState.QUEUED}),
         JobState.COMPLETED: frozenset({JobState.WITHDRAWING}),
         JobState.WITHDRAWING: frozenset({JobState.WITHDRAWN, JobState.FAILED}),
@@ -66,8 +66,9 @@ TRANSITIONS: Final[Mapping[JobState, frozenset[JobState]]] = MappingProxyType(
     }
 )
 """Which state may follow which. A person's *retry* is FAILED, CANCELLED or REJECTED back to QUEUED (or to
-DELIVERING, when the result is already on disk). PROCESSING to COMPLETED is for a model in shadow, whose result is only
-recorded."""
+DELIVERING, when the result is already on disk). PROCESSING to COMPLETED is for a model in shadow, whose result is
+only recorded. Whatever an archive may hold a part of can be WITHDRAWING, also what failed or was cancelled half-way.
+"""
 
 TERMINAL: Final = frozenset(
     {JobState.COMPLETED, JobState.FAILED, JobState.REJECTED, JobState.CANCELLED, JobState.WITHDRAWN}
@@ -137,8 +138,8 @@ class NewJob:
 class Job:
     """A job as the database has it.
 
-    ``delivering_since`` is when its delivery was ordered, by the end of the inference or by a person's retry; None
-    in any other state.
+    ``delivering_since`` is when its delivery was ordered, by the end of the inference or by a person's retry, or its
+    withdrawal by a recall; None in any other state.
     """
 
     job_id: JobID

@@ -19,6 +19,8 @@ SNAPSHOT = {
     "UnsupportedGeometry": ("geometry.non_uniform_spacing", "volume", False),
     "UnsupportedPixelData": ("pixel.corrupt", "volume", False),
     "ModelNotFound": ("model.not_found", "infer", False),
+    "ModelRecalled": ("model.recalled", "infer", False),
+    "DeploymentRefused": ("model.deployment_refused", "configure", False),
     "WeightsMismatch": ("model.weights_mismatch", "infer", False),
     "ModelContractViolated": ("model.contract_violated", "infer", False),
     "DeviceUnavailable": ("inference.device_unavailable", "infer", True),
@@ -46,7 +48,8 @@ REASONS = frozenset(
     {
         *("selection.no_model", "selection.modality", "selection.sequence", "selection.localizer"),
         *("selection.derived", "selection.secondary_capture", "selection.not_an_image", "selection.mosaic"),
-        *("selection.too_few_slices", "selection.slice_spacing"),
+        *("selection.too_few_slices", "selection.slice_spacing", "selection.plane"),
+        *("selection.channel_missing", "selection.channel_awaited"),
         *("series.incomplete", "series.superseded", "series.missing_attribute", "series.mixed"),
         *("geometry.missing", "geometry.mixed_orientation", "geometry.mixed_matrix", "geometry.repeated_position"),
         *("geometry.gap", "geometry.non_uniform_spacing", "geometry.multi_frame"),

@@ -21,22 +21,25 @@ COMPLETED, FAILED, REJECTED, CANCELLED = (
     JobState.REJECTED,
     JobState.CANCELLED,
 )
+WITHDRAWING, WITHDRAWN = JobState.WITHDRAWING, JobState.WITHDRAWN
 
 ALLOWED = {
     *((RECEIVED, wanted) for wanted in (QUEUED, PROCESSING, REJECTED, CANCELLED, FAILED)),
     *((QUEUED, wanted) for wanted in (PROCESSING, CANCELLED, FAILED)),
-    *((PROCESSING, wanted) for wanted in (DELIVERING, QUEUED, REJECTED, FAILED, CANCELLED)),
-    *((DELIVERING, wanted) for wanted in (COMPLETED, FAILED, CANCELLED)),
-    *((FAILED, wanted) for wanted in (QUEUED, DELIVERING)),
-    (CANCELLED, QUEUED),
+    *((PROCESSING, wanted) for wanted in (DELIVERING, COMPLETED, QUEUED, REJECTED, FAILED, CANCELLED)),
+    *((DELIVERING, wanted) for wanted in (COMPLETED, FAILED, CANCELLED, WITHDRAWING)),
+    *((FAILED, wanted) for wanted in (QUEUED, DELIVERING, WITHDRAWING)),
+    *((CANCELLED, wanted) for wanted in (QUEUED, WITHDRAWING)),
     (REJECTED, QUEUED),
+    (COMPLETED, WITHDRAWING),
+    *((WITHDRAWING, wanted) for wanted in (WITHDRAWN, FAILED)),
 }
 """Every step that a job may take, as the architecture draws it."""
 
 
 @pytest.mark.parametrize(("current", "wanted"), list(product(JobState, JobState)), ids=str)
 def test_every_pair_of_states_is_allowed_or_refused(current: JobState, wanted: JobState) -> None:
-    """64 pairs, each written down; a job never follows itself."""
+    """100 pairs, each written down; a job never follows itself."""
     if (current, wanted) in ALLOWED:
         check_transition(current, wanted)
     else:
@@ -61,24 +64,32 @@ def reachable(start: JobState) -> set[JobState]:
 
 
 def test_no_state_is_a_dead_end_and_none_is_out_of_reach() -> None:
-    """From anywhere but the end a job can end well; only COMPLETED has nothing after it."""
+    """A job can end well from anywhere but the two ends; only WITHDRAWN has nothing after it."""
     assert reachable(RECEIVED) == set(JobState) - {RECEIVED}
-    assert {state for state in JobState if not TRANSITIONS[state]} == {COMPLETED}
-    for state in set(JobState) - {COMPLETED}:
+    assert {state for state in JobState if not TRANSITIONS[state]} == {WITHDRAWN}
+    for state in set(JobState) - {COMPLETED, WITHDRAWN}:
         assert COMPLETED in reachable(state)
 
 
+def test_whatever_may_have_been_published_can_be_withdrawn() -> None:
+    """Also what failed or was cancelled half-way: the archive may hold a part of it."""
+    for state in (DELIVERING, COMPLETED, FAILED, CANCELLED):
+        assert WITHDRAWING in TRANSITIONS[state]
+    assert WITHDRAWING not in TRANSITIONS[REJECTED]
+
+
 def test_work_can_always_be_stopped() -> None:
-    """Whatever has not ended can be cancelled by a person and can fail."""
+    """Whatever has not ended can fail, and can be cancelled by a person, but for a withdrawal."""
     for state in set(JobState) - TERMINAL:
-        assert {CANCELLED, FAILED} <= TRANSITIONS[state]
+        assert FAILED in TRANSITIONS[state]
+        assert (CANCELLED in TRANSITIONS[state]) == (state is not WITHDRAWING)
 
 
-def test_what_has_ended_goes_on_only_by_a_persons_retry() -> None:
-    """A retry begins with waiting, or with the delivery of what is on disk."""
-    assert {COMPLETED, FAILED, REJECTED, CANCELLED} == TERMINAL
+def test_what_has_ended_goes_on_only_by_a_persons_word() -> None:
+    """A retry begins with waiting, or with the delivery of what is on disk; a recall withdraws it."""
+    assert {COMPLETED, FAILED, REJECTED, CANCELLED, WITHDRAWN} == TERMINAL
     for state in TERMINAL:
-        assert TRANSITIONS[state] <= {QUEUED, DELIVERING}
+        assert TRANSITIONS[state] <= {QUEUED, DELIVERING, WITHDRAWING}
 
 
 def test_the_table_cannot_be_changed() -> None:
