@@ -15,7 +15,7 @@ _CHANGES: Final = (
     ('id = "brain_structures"', f'id = "{MODEL_ID}"'),
     (r"shape = .*", "shape = [16, 16, 16]"),
     (r"min_slices = .*", "min_slices = 10"),
-    ('localisation = "head"', 'localisation = "centre"'),
+    ('placement = "head"', 'placement = "centre"'),
     (r"total_ml = .*", "total_ml = [0.0, 1e6]"),
     (r"plausible_ml = .*", "plausible_ml = [0.0, 1e6]"),
     (r"(?s)ratios = \[\n.*?\n\]\n", ""),
