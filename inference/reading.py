@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 import zlib
 from collections.abc import Iterable, Sequence
@@ -15,6 +16,7 @@ from pydicom.errors import BytesLengthException, InvalidDicomError
 
 from inference.attributes import integer, number, text, texts, values
 from inference.domain.identifiers import UID
+from inference.domain.model_spec import Plane
 from inference.domain.series_header import Acquisition, SeriesHeader
 from inference.domain.study import StoredInstance
 from inference.errors import IncompleteSeries, ReasonCode
@@ -31,6 +33,14 @@ ENHANCED_CLASSES: Final = frozenset(
 )
 """Multi-frame classes whose geometry is in functional groups, also when they hold a single frame."""
 
+NO_AGENT: Final = frozenset({"", "NO", "NONE", "NO CONTRAST", "WITHOUT", "N", "N/A", "NA", "0", "-"})
+"""What is found in ContrastBolusAgent, which is free text, where nothing was given."""
+
+NEAREST_COSINE: Final = math.cos(math.radians(45))
+"""A slice whose normal is farther than this from every axis of the body lies in none of its planes."""
+
+_PLANES: Final = (Plane.SAGITTAL, Plane.CORONAL, Plane.AXIAL)
+"""By the axis of their normal: left, posterior, head."""
 
 _UNREADABLE: Final = (
     InvalidDicomError,
@@ -114,8 +124,8 @@ def describe(data_sets: Sequence[Dataset]) -> SeriesHeader:
     data_sets
         Headers of all instances, at least one.
     """
-    planes = [plane_of(data_set) for data_set in data_sets]
-    slice_count, slice_spacing_mm = _slices([plane for plane in planes if plane is not None], len(data_sets))
+    planes = [plane for plane in map(plane_of, data_sets) if plane is not None]
+    slice_count, slice_spacing_mm = _slices(planes, len(data_sets))
     first = data_sets[0]
     return SeriesHeader(
         sop_class_uids=frozenset(_sop_classes(data_sets)),
@@ -131,6 +141,7 @@ def describe(data_sets: Sequence[Dataset]) -> SeriesHeader:
         has_matrix=all(_has_matrix(data_set) for data_set in data_sets),
         samples_per_pixel=max(integer(data_set, "SamplesPerPixel") or 1 for data_set in data_sets),
         multi_frame=any(_is_multi_frame(data_set) for data_set in data_sets),
+        plane=_common_plane(planes),
     )
 
 
@@ -159,7 +170,14 @@ def _acquisition(data_set: Dataset) -> Acquisition:
         echo_time_ms=_time_ms(data_set, "EchoTime"),
         inversion_time_ms=_time_ms(data_set, "InversionTime"),
         angiography=text(data_set, "AngioFlag").upper() == "Y",
+        contrast_agent=_names_an_agent(data_set),
     )
+
+
+def _names_an_agent(data_set: Dataset) -> bool:
+    """Tell whether a contrast medium is named; some scanners write that there was none."""
+    named = text(data_set, "ContrastBolusAgent").upper()
+    return bool(values(data_set, "ContrastBolusAgentSequence")) or named not in NO_AGENT
 
 
 def _time_ms(data_set: Dataset, keyword: str) -> float | None:
@@ -183,3 +201,15 @@ def _slices(planes: Sequence[SlicePlane], instance_count: int) -> tuple[int, flo
     gaps = np.diff(np.sort(offsets_mm(planes)))
     distinct = gaps[gaps >= SAME_POSITION_MM]
     return len(distinct) + 1, float(np.median(distinct)) if len(distinct) else None
+
+
+def _common_plane(planes: Sequence[SlicePlane]) -> Plane | None:
+    """Give the plane of the body in which all slices lie, obliquely or not."""
+    nearest = {_nearest_plane(plane) for plane in planes}
+    return nearest.pop() if len(nearest) == 1 else None
+
+
+def _nearest_plane(plane: SlicePlane) -> Plane | None:
+    cosines = np.abs(plane.normal)
+    axis = int(np.argmax(cosines))
+    return _PLANES[axis] if cosines[axis] >= NEAREST_COSINE else None

@@ -3,22 +3,26 @@
 First come reasons that hold for every model (not an image, secondary capture, localizer, mosaic, derived), then each
 model's own rule. Where several models refuse, the reason of the one that came closest is given.
 
-A T1-weighted MR is recognised by its timing where the header has it, for descriptions are free text; ImageType
-``DERIVED`` alone refuses nothing, for defaced, averaged or distortion-corrected T1 series carry it.
+A model with several channels wants a series that any of them wants; which one takes it is decided when the study is
+looked at as a whole (``inference.channels``). ImageType ``DERIVED`` alone refuses nothing, for defaced, averaged or
+distortion-corrected series carry it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from types import MappingProxyType
+from typing import Final, TypeAlias, TypeVar
 
-from inference.domain.model_spec import ModelSpec, SelectionRule
-from inference.domain.series_header import Acquisition, SeriesHeader
+from inference.domain.model_spec import ModelSpec, SelectionRule, Weighting
+from inference.domain.series_header import SeriesHeader
 from inference.errors import IncompleteSeries, NoMatchingModel, ReasonCode, StudyError
+from inference.weighting import has_weighting
 
 _T = TypeVar("_T")
+_Refusal: TypeAlias = tuple[int, StudyError]
 
 _STORAGE_ROOT: Final = "1.2.840.10008.5.1.4.1.1."
 _SECONDARY_CAPTURE: Final = re.compile(re.escape(_STORAGE_ROOT) + r"7(\..*)?")
@@ -33,10 +37,13 @@ _REFORMATS: Final = {"MPR", "CSA MPR", "MPR COLLECTION", "CPR", "CURVED", "REFOR
 _DERIVED_TYPES: Final = frozenset(_MAPS | _PERFUSION | _RELAXATION | _PROJECTIONS | _REFORMATS | {"SUBTRACTION"})
 """ImageType values of maps, projections and reformats (PS3.3 sections C.8.13.3.1, C.8.16.1, and vendors' own)."""
 
-_PHASE_TYPES: Final = frozenset({"P", "PHASE", "P_FFE", "P_SE", "P_IR", "I", "IMAGINARY", "R", "REAL"})
-
-_T1_WORDS: Final = re.compile(
-    r"(?<![a-z0-9])t1(?![0-9])|mp-?rage|(?<![a-z])(bravo|tfl|f?spgr|vibe)(?![a-z])", re.IGNORECASE
+_CONTRASTS: Final[Mapping[Weighting, str]] = MappingProxyType(
+    {
+        Weighting.T1: "a T1-weighted image before contrast medium",
+        Weighting.T1_CONTRAST: "a T1-weighted image after contrast medium",
+        Weighting.T2: "a T2-weighted image",
+        Weighting.FLAIR: "a FLAIR image",
+    }
 )
 
 
@@ -57,29 +64,47 @@ class Selection:
 
 
 def select(header: SeriesHeader, models: Sequence[ModelSpec]) -> Selection:
-    """Decide which models run on a series.
+    """Decide which models want a series.
 
     Parameters
     ----------
     header
         The facts of the series.
     models
-        The active models.
+        The models that run on this node, several versions of one among them.
     """
     general = _first_refusal(header, _GENERAL_CHECKS)
     if general is not None:
         return Selection((), general[1])
-    refusals = {spec.reference.model_id: _first_refusal((header, spec.channels[0].selection), _MODEL_CHECKS) for spec in models}
-    matches = tuple(spec for spec in models if refusals[spec.reference.model_id] is None)
+    matches: list[ModelSpec] = []
+    refusals: list[_Refusal] = []
+    for spec in models:
+        named = [_first_refusal((header, channel.selection), _CHANNEL_CHECKS) for channel in spec.channels]
+        if None in named:
+            matches.append(spec)
+        refusals += [refusal for refusal in named if refusal is not None]
     if matches:
-        return Selection(matches, None)
-    named = [refusal for refusal in refusals.values() if refusal is not None]
-    if not named:
+        return Selection(tuple(matches), None)
+    if not refusals:
         return Selection((), NoMatchingModel(ReasonCode.NO_MODEL, "this node has no active model"))
-    return Selection((), max(named, key=lambda refusal: refusal[0])[1])
+    return Selection((), max(refusals, key=lambda refusal: refusal[0])[1])
 
 
-def _first_refusal(facts: _T, checks: Sequence[Callable[[_T], StudyError | None]]) -> tuple[int, StudyError] | None:
+def fits(header: SeriesHeader, rule: SelectionRule) -> bool:
+    """Tell whether a series is what a channel wants.
+
+    Parameters
+    ----------
+    header
+        The facts of the series.
+    rule
+        The channel's wishes.
+    """
+    general = _first_refusal(header, _GENERAL_CHECKS)
+    return general is None and _first_refusal((header, rule), _CHANNEL_CHECKS) is None
+
+
+def _first_refusal(facts: _T, checks: Sequence[Callable[[_T], StudyError | None]]) -> _Refusal | None:
     """Give the first check that refuses, with its number: the higher, the closer was the match."""
     for number, check in enumerate(checks):
         error = check(facts)
@@ -155,9 +180,16 @@ def _description(facts: _Facts) -> StudyError | None:
     """Look at the series' own description; ProtocolName often names the whole examination."""
     header, rule = facts
     description = header.series_description or header.protocol_name
-    if not any(re.search(pattern, description, re.IGNORECASE) for pattern in rule.exclude_description):
-        return None
-    return NoMatchingModel(ReasonCode.SEQUENCE, "the description names a kind of image that the model does not want")
+    if _names(description, rule.exclude_description):
+        message = "the description names a kind of image that the model does not want"
+        return NoMatchingModel(ReasonCode.SEQUENCE, message)
+    if rule.include_description and not _names(description, rule.include_description):
+        return NoMatchingModel(ReasonCode.SEQUENCE, "the description does not name the kind of image that is wanted")
+    return None
+
+
+def _names(description: str, patterns: Sequence[str]) -> bool:
+    return any(re.search(pattern, description, re.IGNORECASE) for pattern in patterns)
 
 
 def _multi_frame(facts: _Facts) -> StudyError | None:
@@ -168,9 +200,17 @@ def _multi_frame(facts: _Facts) -> StudyError | None:
 
 def _sequence(facts: _Facts) -> StudyError | None:
     header, rule = facts
-    if rule.sequence is None or is_t1_weighted(header):
+    if rule.sequence is None or has_weighting(header, rule.sequence):
         return None
-    return NoMatchingModel(ReasonCode.SEQUENCE, f"the series is not known to be a {rule.sequence}-weighted image")
+    return NoMatchingModel(ReasonCode.SEQUENCE, f"the series is not known to be {_CONTRASTS[rule.sequence]}")
+
+
+def _plane(facts: _Facts) -> StudyError | None:
+    header, rule = facts
+    if rule.plane in (None, header.plane):
+        return None
+    lie = f"the slices are {header.plane}" if header.plane else "the slices lie in no single plane of the body"
+    return NoMatchingModel(ReasonCode.PLANE, f"{lie}; the model wants {rule.plane} ones")
 
 
 def _spacing(facts: _Facts) -> StudyError | None:
@@ -191,42 +231,15 @@ def _slice_count(facts: _Facts) -> StudyError | None:
 
 
 _GENERAL_CHECKS: Final = (_not_an_image, _secondary_capture, _localizer, _mosaic, _derived, _mixed)
-_MODEL_CHECKS: Final = (_modality, _colour, _body_part, _description, _multi_frame, _sequence, _spacing, _slice_count)
-
-
-def is_t1_weighted(header: SeriesHeader) -> bool:
-    """Tell whether an MR series is T1-weighted magnitude imaging.
-
-    Timing decides where ScanningSequence, repetition time and echo time are all there; else the descriptions must
-    say so.
-
-    Parameters
-    ----------
-    header
-        The facts of the series.
-    """
-    acquisition = header.acquisition
-    if header.image_type & _PHASE_TYPES or acquisition.angiography or "EP" in acquisition.scanning_sequence:
-        return False
-    timing = _t1_by_timing(acquisition)
-    if timing is not None:
-        return timing
-    return bool(_T1_WORDS.search(header.series_description or header.protocol_name))
-
-
-def _t1_by_timing(acquisition: Acquisition) -> bool | None:
-    """Judge repetition, echo and inversion time; None where they do not suffice.
-
-    The limits leave room around usual protocols at 1.5 T and 3 T: inversion-prepared gradient echo (MPRAGE, BRAVO)
-    and T1 FLAIR, spin echo, spoiled gradient echo. STIR inverts shorter, T2 FLAIR longer, MP2RAGE repeats slower.
-    """
-    repetition_ms, echo_ms = acquisition.repetition_time_ms, acquisition.echo_time_ms
-    if not acquisition.scanning_sequence or repetition_ms is None or echo_ms is None:
-        return None
-    inversion_ms = acquisition.inversion_time_ms
-    if inversion_ms is not None or "IR" in acquisition.scanning_sequence or "MP" in acquisition.sequence_variant:
-        in_range = inversion_ms is None or 250 <= inversion_ms <= 1500
-        return in_range and repetition_ms <= 3500 and echo_ms <= 35
-    if "SE" in acquisition.scanning_sequence:
-        return repetition_ms <= 1200 and echo_ms <= 35
-    return repetition_ms <= 800 and echo_ms <= 15
+_CHANNEL_CHECKS: Final = (
+    _modality,
+    _colour,
+    _body_part,
+    _description,
+    _multi_frame,
+    _sequence,
+    _plane,
+    _spacing,
+    _slice_count,
+)
+"""In this order: a series that passes more of them came closer."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from inference.domain.identifiers import UID
+from inference.domain.model_spec import Plane
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,8 @@ class Acquisition:
         Times in milliseconds.
     angiography
         Whether AngioFlag says ``Y``.
+    contrast_agent
+        Whether ContrastBolusAgent names one (PS3.3 section C.7.6.4).
     """
 
     scanning_sequence: frozenset[str] = frozenset()
@@ -29,6 +32,7 @@ class Acquisition:
     echo_time_ms: float | None = None
     inversion_time_ms: float | None = None
     angiography: bool = False
+    contrast_agent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,8 @@ class SeriesHeader:
         Largest Samples per Pixel of any instance.
     multi_frame
         Whether any instance holds several frames or is of an enhanced class.
+    plane
+        The plane of the body nearest to all slices; None where they differ, lie far from each or do not say.
     """
 
     sop_class_uids: frozenset[UID]
@@ -76,3 +82,4 @@ class SeriesHeader:
     has_matrix: bool
     samples_per_pixel: int
     multi_frame: bool
+    plane: Plane | None = None

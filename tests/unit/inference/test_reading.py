@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from pydicom.dataset import Dataset
 
+from inference.domain.geometry import Grid
+from inference.domain.model_spec import Plane
 from inference.errors import IncompleteSeries, ReasonCode
 from inference.reading import describe, read_headers, read_series
 from tests.support.synthetic_series import SeriesOptions, axial_grid, revision_of, write_series
@@ -39,6 +41,72 @@ def test_a_series_is_described(tmp_path: Path) -> None:
     assert header.has_matrix
     assert header.samples_per_pixel == 1
     assert not header.multi_frame
+    assert header.plane is Plane.AXIAL
+    assert not header.acquisition.contrast_agent
+
+
+def turned(degrees: float, about: int) -> Grid:
+    """Give an axial lattice that is turned about the patient's left (0), posterior (1) or head (2) axis."""
+    angle = np.radians(degrees)
+    cosine, sine = np.cos(angle), np.sin(angle)
+    first, second = [axis for axis in range(3) if axis != about]
+    turn = np.eye(3)
+    turn[[first, second], [first, second]] = cosine
+    turn[first, second], turn[second, first] = -sine, sine
+    return Grid(GRID.shape, GRID.origin_mm, turn @ GRID.steps_mm)
+
+
+@pytest.mark.parametrize(
+    ("degrees", "about", "plane"),
+    [
+        (0, 0, Plane.AXIAL),
+        (44, 0, Plane.AXIAL),
+        (46, 0, Plane.CORONAL),
+        (90, 0, Plane.CORONAL),
+        (-90, 0, Plane.CORONAL),
+        (90, 1, Plane.SAGITTAL),
+        (50, 1, Plane.SAGITTAL),
+        (70, 2, Plane.AXIAL),
+    ],
+)
+def test_slices_lie_in_the_nearest_plane(tmp_path: Path, degrees: float, about: int, plane: Plane) -> None:
+    """Oblique slices belong to the plane of the body that they are closest to."""
+    grid = turned(degrees, about)
+    assert read_series(revision_of(write_series(tmp_path, ARRAY, grid)).instances).header.plane is plane
+
+
+def test_slices_that_are_far_from_every_plane_lie_in_none(tmp_path: Path) -> None:
+    """Tilted as much to each side, axial, sagittal and coronal are equally wrong."""
+    row, column = np.array([1, -1, 0]) / np.sqrt(2), np.array([1, 1, -2]) / np.sqrt(6)
+    steps = np.column_stack([np.cross(row, column), column, row])
+    grid = Grid(GRID.shape, GRID.origin_mm, steps)
+    assert read_series(revision_of(write_series(tmp_path, ARRAY, grid)).instances).header.plane is None
+
+
+def test_slices_of_several_planes_lie_in_none(tmp_path: Path) -> None:
+    """A series with slices of several orientations has no plane, and neither has one without geometry."""
+    axial = read_headers(revision_of(write_series(tmp_path / "a", ARRAY, GRID)).instances)
+    coronal = read_headers(revision_of(write_series(tmp_path / "b", ARRAY, turned(90, 0))).instances)
+    assert describe(axial + coronal).plane is None
+    assert describe([Dataset()]).plane is None
+
+
+@pytest.mark.parametrize(
+    ("agent", "given"),
+    [("Gadovist", True), ("11 ml Omniscan", True), ("", False), ("NONE", False), (" no ", False), (None, False)],
+)
+def test_a_contrast_agent_is_seen(tmp_path: Path, agent: str | None, given: bool) -> None:
+    """Some scanners always write the attribute, and what they write may mean that nothing was given."""
+    options = SeriesOptions(header={"ContrastBolusAgent": agent})
+    header = read_series(revision_of(write_series(tmp_path, ARRAY, GRID, options)).instances).header
+    assert header.acquisition.contrast_agent is given
+
+
+def test_a_contrast_agent_of_an_enhanced_image_is_seen() -> None:
+    """Enhanced classes name it in a sequence (PS3.3 section C.7.6.4b)."""
+    enhanced = Dataset()
+    enhanced.ContrastBolusAgentSequence = [Dataset()]
+    assert describe([enhanced]).acquisition.contrast_agent
 
 
 def test_repeated_positions_are_not_slices(tmp_path: Path) -> None:

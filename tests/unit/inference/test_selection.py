@@ -8,30 +8,16 @@ from typing import Any
 import pytest
 
 from inference.domain.identifiers import UID
-from inference.domain.model_spec import ModelSpec
+from inference.domain.model_spec import ModelSpec, Plane, SelectionRule, Weighting
 from inference.domain.series_header import Acquisition, SeriesHeader
 from inference.errors import ReasonCode
-from inference.selection import is_t1_weighted, select
+from inference.selection import fits, select
 from models.catalogue import FolderCatalogue, builtin_models_root
 from tests.support.model_packages import make_spec, with_id
+from tests.support.series_headers import FLAIR, FLAIR_HEADER, MPRAGE, T1_HEADER, T2_HEADER
+from tests.support.several_channels import with_channels
 
-MPRAGE = Acquisition(frozenset({"GR", "IR"}), frozenset({"SP", "MP"}), 2300.0, 2.98, 900.0)
-SPIN_ECHO_T1 = Acquisition(frozenset({"SE"}), frozenset({"SK"}), 550.0, 12.0)
-HEADER = SeriesHeader(
-    sop_class_uids=frozenset({UID("1.2.840.10008.5.1.4.1.1.4")}),
-    modality="MR",
-    body_part="HEAD",
-    series_description="t1_mprage",
-    protocol_name="t1_mprage",
-    image_type=frozenset({"ORIGINAL", "PRIMARY", "M"}),
-    acquisition=MPRAGE,
-    instance_count=176,
-    slice_count=176,
-    slice_spacing_mm=1.0,
-    has_matrix=True,
-    samples_per_pixel=1,
-    multi_frame=False,
-)
+HEADER = T1_HEADER
 MODEL = make_spec()
 
 
@@ -41,6 +27,12 @@ def storage(suffix: str) -> frozenset[UID]:
 
 def header(**changes: Any) -> SeriesHeader:
     return replace(HEADER, **changes)
+
+
+def with_rule(spec: ModelSpec = MODEL, **changes: Any) -> ModelSpec:
+    """Change what the only channel wants."""
+    (channel,) = spec.channels
+    return replace(spec, channels=(replace(channel, selection=replace(channel.selection, **changes)),))
 
 
 def reason(series: SeriesHeader, *models: ModelSpec) -> str | None:
@@ -77,6 +69,7 @@ def test_an_ordinary_t1_is_wanted() -> None:
         ({"series_description": "T1 FLAIR"}, ReasonCode.SEQUENCE),
         ({"multi_frame": True}, ReasonCode.MULTI_FRAME),
         ({"acquisition": replace(MPRAGE, scanning_sequence=frozenset({"EP", "GR"}))}, ReasonCode.SEQUENCE),
+        ({"acquisition": replace(MPRAGE, contrast_agent=True)}, ReasonCode.SEQUENCE),
         ({"slice_spacing_mm": 4.8, "slice_count": 35}, ReasonCode.TOO_THICK),
         ({"slice_count": 9}, ReasonCode.TOO_FEW_SLICES),
     ],
@@ -124,81 +117,22 @@ def test_a_node_without_models_says_so() -> None:
 
 def test_only_models_that_want_it_run() -> None:
     """One model's refusal does not disturb another's match."""
-    ct = with_id(replace(MODEL, selection=replace(MODEL.selection, modality="CT")), "ct_model")
+    ct = with_id(with_rule(modality="CT"), "ct_model")
     assert select(HEADER, (ct, MODEL)).matches == (MODEL,)
 
 
 def test_the_closest_refusal_is_told() -> None:
     """A thick T1 is told about its spacing, not that a CT model exists."""
-    ct = with_id(replace(MODEL, selection=replace(MODEL.selection, modality="CT")), "ct_model")
+    ct = with_id(with_rule(modality="CT"), "ct_model")
     assert reason(header(slice_spacing_mm=5.0), ct, MODEL) == ReasonCode.TOO_THICK
     assert reason(header(slice_spacing_mm=5.0), MODEL, ct) == ReasonCode.TOO_THICK
 
 
 def test_a_rule_without_sequence_takes_any() -> None:
     """A CT model, say, does not ask for a weighting."""
-    any_sequence = replace(MODEL, selection=replace(MODEL.selection, sequence=None, body_parts=frozenset()))
+    any_sequence = with_rule(sequence=None, body_parts=frozenset())
     odd = header(acquisition=Acquisition(frozenset({"EP"})), body_part="KNEE")
     assert reason(odd, any_sequence) is None
-
-
-@pytest.mark.parametrize(
-    ("acquisition", "expected"),
-    [
-        (MPRAGE, True),
-        (Acquisition(frozenset({"GR"}), frozenset({"SK"}), 1800.0, 2.41, 900.0), True),
-        (Acquisition(frozenset({"GR", "IR"}), frozenset({"SP", "MP"}), 2530.0, 1.66, None), True),
-        (Acquisition(frozenset({"GR"}), frozenset({"SP"}), 8.2, 3.2, 450.0), True),
-        (Acquisition(frozenset({"GR"}), frozenset({"SP"}), 25.0, 4.6), True),
-        (Acquisition(frozenset({"GR"}), frozenset({"SP", "OSP"}), 300.0, 2.46), True),
-        (SPIN_ECHO_T1, True),
-        (Acquisition(frozenset({"SE", "IR"}), frozenset({"SK"}), 2000.0, 20.0, 800.0), True),
-        (replace(SPIN_ECHO_T1, repetition_time_ms=4000.0, echo_time_ms=90.0), False),
-        (replace(SPIN_ECHO_T1, repetition_time_ms=2500.0), False),
-        (Acquisition(frozenset({"SE", "IR"}), frozenset({"SK"}), 9000.0, 120.0, 2500.0), False),
-        (Acquisition(frozenset({"SE", "IR"}), frozenset({"SK"}), 4000.0, 30.0, 150.0), False),
-        (Acquisition(frozenset({"GR", "IR"}), frozenset({"MP"}), 5000.0, 3.0, 700.0), False),
-        (Acquisition(frozenset({"GR"}), frozenset({"SP"}), 30.0, 20.0), False),
-        (Acquisition(frozenset({"GR"}), frozenset({"SP"}), 22.0, 3.7, None, angiography=True), False),
-        (Acquisition(frozenset({"EP"}), frozenset({"SK"}), 2000.0, 30.0), False),
-    ],
-    ids=[
-        "MPRAGE", "MPRAGE without IR", "MPRAGE without TI", "BRAVO", "SPGR", "2-D FLASH", "spin echo", "T1 FLAIR",
-        "T2", "proton density", "T2 FLAIR", "STIR", "MP2RAGE", "SWI", "time of flight", "EPI",
-    ],
-)  # fmt: skip
-def test_timing_decides(acquisition: Acquisition, expected: bool) -> None:
-    """Weighting is read from the timing, whatever the series is called."""
-    named = header(acquisition=acquisition, series_description="t1" if not expected else "series 7")
-    assert is_t1_weighted(named) is expected
-
-
-@pytest.mark.parametrize(
-    ("description", "expected"),
-    [
-        ("anat-T1w", True),
-        ("T1_MPRAGE_SAG", True),
-        ("mocoMEMPRAGE_220FOV RMS", True),
-        ("Ax 3D BRAVO", True),
-        ("SAG FSPGR", True),
-        ("anat-T1w_acq-tfl", True),
-        ("T2 TSE", False),
-        ("T10 spine", False),
-        ("post12", False),
-        ("", False),
-    ],
-)
-def test_descriptions_decide_where_timing_is_absent(description: str, expected: bool) -> None:
-    """A poor header is believed when it is called T1, and only then."""
-    assert is_t1_weighted(header(acquisition=Acquisition(), series_description=description, protocol_name="")) is (
-        expected
-    )
-
-
-@pytest.mark.parametrize("kind", ["P", "PHASE", "IMAGINARY", "P_FFE"])
-def test_phase_images_are_not_t1(kind: str) -> None:
-    """A phase image shares timing and name with its magnitude."""
-    assert not is_t1_weighted(header(image_type=frozenset({"ORIGINAL", "PRIMARY", kind})))
 
 
 @pytest.mark.parametrize(
@@ -226,3 +160,63 @@ def test_the_built_in_model_is_choosy_by_name(description: str, wanted: bool) ->
     model = FolderCatalogue([builtin_models_root()]).get("brain_structures")
     code = reason(header(series_description=description), model)
     assert code == (None if wanted else ReasonCode.SEQUENCE)
+
+
+def test_contrast_medium_is_refused_whatever_the_series_is_called() -> None:
+    """A model for unenhanced images is not given an enhanced one whose description says nothing of it."""
+    enhanced = header(acquisition=replace(MPRAGE, contrast_agent=True))
+    assert reason(enhanced, FolderCatalogue([builtin_models_root()]).get("brain_structures")) == ReasonCode.SEQUENCE
+
+
+@pytest.mark.parametrize("plane", [Plane.CORONAL, Plane.SAGITTAL, None])
+def test_a_plane_that_is_wanted_is_demanded(plane: Plane | None) -> None:
+    """The reason has a name of its own, also where the header does not tell how the slices lie."""
+    axial = with_rule(plane=Plane.AXIAL)
+    assert reason(header(plane=plane), axial) == ReasonCode.PLANE
+    assert reason(header(plane=Plane.AXIAL), axial) is None
+    assert reason(header(plane=plane)) is None
+
+
+@pytest.mark.parametrize(
+    ("description", "protocol", "wanted"),
+    [
+        ("T1 SPACE Vessel Wall", "", True),
+        ("", "t1_vessel_wall", True),
+        ("t1_mprage", "vessel wall protocol", False),
+        ("vessel wall flair", "", False),
+    ],
+)
+def test_a_description_that_is_wanted_is_demanded(description: str, protocol: str, wanted: bool) -> None:
+    """One of the patterns must be found in the series' own description, and none that is unwanted."""
+    choosy = with_rule(include_description=("vessel.?wall", "vwi"))
+    code = reason(header(series_description=description, protocol_name=protocol), choosy)
+    assert code == (None if wanted else ReasonCode.SEQUENCE)
+
+
+def test_a_model_wants_what_any_of_its_channels_wants() -> None:
+    """Each of its series is a match; the model is named once although several channels would take the series."""
+    model = with_channels(MODEL, T1=Weighting.T1, FLAIR=Weighting.FLAIR, again=Weighting.T1)
+    for wanted in (T1_HEADER, FLAIR_HEADER):
+        assert select(wanted, (model,)).matches == (model,)
+    assert reason(T2_HEADER, model) == ReasonCode.SEQUENCE
+
+
+def test_the_closest_refusal_is_sought_over_all_channels() -> None:
+    """A FLAIR with too few slices is told about its slices, not that it is no T1."""
+    model = with_channels(MODEL, T1=Weighting.T1, FLAIR=Weighting.FLAIR)
+    assert reason(replace(FLAIR_HEADER, slice_count=3), model) == ReasonCode.TOO_FEW_SLICES
+
+
+def test_two_versions_of_a_model_are_decided_on_each() -> None:
+    """The active version and the one in shadow share an id, and may want different things."""
+    newer = with_rule(max_slice_spacing_mm=0.5)
+    assert select(HEADER, (MODEL, newer)).matches == (MODEL,)
+    assert select(HEADER, (newer, MODEL)).matches == (MODEL,)
+
+
+def test_a_series_fits_a_channel_only_if_nothing_speaks_against_it() -> None:
+    """What holds for every model holds for a channel too."""
+    rule = SelectionRule("MR", Weighting.FLAIR, (), frozenset(), 1, 9.0)
+    assert fits(FLAIR_HEADER, rule)
+    assert not fits(replace(FLAIR_HEADER, image_type=frozenset({"LOCALIZER"})), rule)
+    assert not fits(replace(FLAIR_HEADER, acquisition=replace(FLAIR, echo_time_ms=20.0)), rule)
