@@ -2,7 +2,7 @@
 #
 # Variables: PYTHON (interpreter the environment is made with), VARIANT (cpu or gpu; found by nvidia-smi),
 # STUDY (folder of DICOM for `make demo`), PYTEST_ARGS (passed to pytest), UPGRADE=1 (for `make lock`),
-# CI=true (a skipped test is a failure).
+# CI=true (a skipped test is a failure), SHARED and HEADS (data for `make evaluate`; more heads as NAME=PATH).
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -17,6 +17,8 @@ PYTHON ?= $(shell for python in python3.11 python3 python3.12 python3.13; do \
 	&& command -v $$python && break; done)
 VARIANT ?= $(if $(findstring GPU,$(shell nvidia-smi -L 2>/dev/null)),gpu,cpu)
 STUDY ?=
+SHARED ?= ../shared
+HEADS ?=
 PYTEST_ARGS ?=
 
 # onnxruntime and onnxruntime-gpu are one package under two names: side by side neither works.
@@ -91,6 +93,14 @@ coverage: dev ## Unit tests with branch coverage
 .PHONY: bench
 bench: dev servers ## Measure; writes JSON and the table of benchmarks/README.md
 	$(BIN)/python -m benchmarks
+
+.PHONY: evaluate
+evaluate: install ## Measure the default model against its teacher and the phantom's truth (SHARED=dir with data and models)
+	$(BIN)/python -m models.brain_structures.training.evaluate \
+		--teacher $(SHARED)/models/brainchop-meshnet/model18cls_labels.onnx \
+		adult-A=$(SHARED)/data/mr-t1-defaced-adult-192/dicom \
+		adult-B=$(SHARED)/data/mr-t1-memprage-sag-adult/dicom \
+		adult-C=$(SHARED)/data/nifti-nrrd-extra/t1_crop.nii.gz $(HEADS)
 
 ##@ Prepare
 
