@@ -54,6 +54,8 @@ PRESENT: Final = Code("52101004", "SCT", "Present")
 """CID 240 Present-Absent."""
 ABSENT: Final = Code("272519000", "SCT", "Absent")
 """CID 240 Present-Absent."""
+REJECTED_FOR_QUALITY: Final = Code("113001", "DCM", "Rejected for Quality Reasons")
+"""CID 7010 Key Object Selection Document Title."""
 COMMENT: Final = Code("121106", "DCM", "Comment")
 QUALITATIVE_EVALUATIONS: Final = Code("C0034375", "UMLS", "Qualitative Evaluations")
 """TID 1500 Measurement Report: the container of what is said in words and has no place."""
@@ -62,5 +64,7 @@ ANATOMICAL_STRUCTURE: Final = Code("91723000", "SCT", "Anatomical Structure")
 BRAIN: Final = Code("12738006", "SCT", "Brain")
 IMAGING_MEASUREMENT_REPORT: Final = Code("126000", "DCM", "Imaging Measurement Report")
 """CID 7021 Measurement Report Document Title; OHIF draws no other title."""
+FINDINGS_REPORT: Final = Code("findings-report", "99NEURONOVA", "Imaging Findings Report")
+"""Title of a report that draws nothing: no code of CID 7021, which may be extended, says that."""
 ARTIFICIAL_INTELLIGENCE: Final = Code("123110", "DCM", "Artificial Intelligence")
 """CID 7162 Surface Processing Algorithm Family, used for Algorithm Family."""

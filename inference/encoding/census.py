@@ -1,4 +1,4 @@
-"""Counting a label map once, slice by slice, for the contours and for the check before delivery."""
+"""Counting what was drawn once, slice by slice, for the contours and for the check before delivery."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from inference.domain.masks import Masks, labelled_voxels
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,20 +32,20 @@ class Census:
         return int(counts.sum()), np.array([(counts * slices).sum(), rows, columns], dtype=np.float64)
 
 
-def take_census(labels: NDArray[np.uint8]) -> Census:
-    """Count a label map.
+def take_census(masks: Masks, slices: int) -> Census:
+    """Count label map or masks.
 
     Parameters
     ----------
-    labels : (slices, rows, columns) uint8 ndarray
-        Label values.
+    masks
+        What was drawn.
+    slices
+        Number of slices.
     """
-    slices = labels.shape[0]
     counts = np.zeros((slices, 256), dtype=np.int64)
     sums = np.zeros((slices, 256, 2))
-    for index, plane in enumerate(labels):
-        where = np.nonzero(plane)
-        values = plane[where]
+    for index in range(slices):
+        values, *where = labelled_voxels(masks, index)
         counts[index] = np.bincount(values, minlength=256)
         for axis in (0, 1):
             sums[index, :, axis] = np.bincount(values, weights=where[axis], minlength=256)

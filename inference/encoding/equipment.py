@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
 from highdicom import ContributingEquipment
+from highdicom.sr import DeviceObserverIdentifyingAttributes, ObserverContext
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 
@@ -58,15 +59,57 @@ def series_description(title: str, what: str) -> str:
     return f"AI {title[: 61 - len(ending)].strip()}{ending}"
 
 
-def contribution(spec: ModelSpec) -> ContributingEquipment:
+def contribution(model: ModelReference) -> ContributingEquipment:
     """Describe the node as the equipment that processed the source (PS3.3 section C.12.1.1.5)."""
     return ContributingEquipment(
         MANUFACTURER,
         codes.DCM.ProcessingEquipment,
         manufacturer_model_name=MODEL_NAME,
-        software_versions=software_versions(spec.reference),
+        software_versions=software_versions(model),
         contribution_description=NOTICE,
     )
+
+
+def observer(model: ModelReference) -> ObserverContext:
+    """Name the node as the observer (PS3.16 TID 1002, TID 1004)."""
+    device = DeviceObserverIdentifyingAttributes(
+        uid=device_uid(model),
+        name=MODEL_NAME,
+        manufacturer_name=MANUFACTURER,
+        model_name=model.model_id,
+        serial_number=serial_number(model),
+    )
+    return ObserverContext(observer_type=codes.DCM.Device, observer_identifying_attributes=device)
+
+
+def stamp(data_set: Dataset, source: Dataset, produced_at: datetime) -> None:
+    """Replace the clock readings that the library puts in, and say who we are.
+
+    Dates and times are in the source's zone where it names one, since Timezone Offset From UTC holds for all of
+    an object's dates, copied ones too (PS3.3 section C.12.1.1.8).
+
+    Parameters
+    ----------
+    data_set
+        The new object; its last two contributions are the node's and the library's.
+    source
+        Names the zone.
+    produced_at
+        Every time in the object becomes this one.
+    """
+    zone = zone_of(source)
+    moment = produced_at.astimezone(zone or UTC)
+    day, time = moment.strftime("%Y%m%d"), moment.strftime("%H%M%S.%f")
+    for keyword in ("InstanceCreation", "Content", "Series"):
+        setattr(data_set, f"{keyword}Date", day)
+        setattr(data_set, f"{keyword}Time", time)
+    if zone is not None:
+        data_set.TimezoneOffsetFromUTC = moment.strftime("%z")
+    for item in data_set.ContributingEquipmentSequence[-2:]:
+        item.ContributionDateTime = produced_at.astimezone(UTC).strftime("%Y%m%d%H%M%S.%f+0000")
+    data_set.SpecificCharacterSet = UTF8
+    data_set.file_meta.ImplementationClassUID = IMPLEMENTATION_CLASS_UID
+    data_set.file_meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,27 +131,8 @@ class Imprint:
     produced_at: datetime
 
     def press(self, data_set: Dataset, source: Dataset) -> None:
-        """Replace the clock readings and random identifiers that the library puts in.
-
-        Dates and times are in the source's zone where it names one, since Timezone Offset From UTC holds for all of
-        an object's dates, copied ones too (PS3.3 section C.12.1.1.8).
-        """
-        zone = zone_of(source)
-        moment = self.produced_at.astimezone(zone or UTC)
-        day, time = moment.strftime("%Y%m%d"), moment.strftime("%H%M%S.%f")
-        for keyword in ("InstanceCreation", "Content", "Series"):
-            setattr(data_set, f"{keyword}Date", day)
-            setattr(data_set, f"{keyword}Time", time)
-        if zone is not None:
-            data_set.TimezoneOffsetFromUTC = moment.strftime("%z")
-        for item in data_set.ContributingEquipmentSequence[-2:]:  # the node and the library; before them the scanner
-            item.ContributionDateTime = self.produced_at.astimezone(UTC).strftime("%Y%m%d%H%M%S.%f+0000")
-        self._name_dimensions(data_set)
-        data_set.SpecificCharacterSet = UTF8
-        data_set.file_meta.ImplementationClassUID = IMPLEMENTATION_CLASS_UID
-        data_set.file_meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
-
-    def _name_dimensions(self, data_set: Dataset) -> None:
+        """Replace the clock readings and random identifiers that the library puts in."""
+        stamp(data_set, source, self.produced_at)
         dimensions: Sequence[Dataset] = data_set.get("DimensionOrganizationSequence") or ()
         for item in (*dimensions, *(data_set.get("DimensionIndexSequence") or ())):
             item.DimensionOrganizationUID = self.uids.other("dimension-organization")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from pydicom.errors import BytesLengthException
+from pydicom.errors import BytesLengthException, InvalidDicomError
 
 LIBRARY_ERRORS: Final = (
     ValueError,
@@ -21,6 +21,7 @@ LIBRARY_ERRORS: Final = (
     OSError,
     RuntimeError,
     BytesLengthException,
+    InvalidDicomError,
     struct.error,
 )
 """What they raise on a source they cannot handle; these have no common base."""

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from io import BytesIO
 
 from pydicom.dataset import Dataset
 
@@ -15,15 +13,16 @@ from inference.domain.artifact import ArtifactKind, DicomArtifact
 from inference.domain.identifiers import UID
 from inference.domain.model_spec import ModelSpec
 from inference.domain.result import AnalysisResult
-from inference.domain.study import InstanceIdentity
 from inference.domain.volume import Volume
 from inference.encoding.census import take_census
 from inference.encoding.equipment import Imprint
 from inference.encoding.libraries import LIBRARY_ERRORS, silence
+from inference.encoding.part10 import to_artifact
 from inference.encoding.readback import check_seg
 from inference.encoding.seg import build_seg
 from inference.encoding.source_images import source_images
-from inference.encoding.sr import Findings, build_sr
+from inference.encoding.sr import build_sr
+from inference.encoding.sr_groups import Evidence
 from inference.errors import EncodingError
 from inference.uids import OutputUIDs
 
@@ -70,8 +69,8 @@ def encode(source: EncodingInput) -> tuple[DicomArtifact, ...]:
     Returns
     -------
     tuple of DicomArtifact
-        SEG first, then SR, as far as the model publishes them; none where nothing was found. An SR refers to its SEG,
-        so there is none without it.
+        SEG first, then SR, as far as the model publishes them. Where nothing was drawn there is no SEG, and the SR
+        says what was found or not found. An SR refers to the SEG, so of what was drawn there is none without it.
 
     Raises
     ------
@@ -79,27 +78,29 @@ def encode(source: EncodingInput) -> tuple[DicomArtifact, ...]:
         If the source does not allow it, or the encoded segmentation does not say what the result says.
     """
     publication = source.spec.publication
-    if not source.result.segments or not (publication.seg or publication.sr):
+    if not (publication.seg or publication.sr):
         return ()
     with silence():
         try:
-            return _encode(source)
+            return tuple(_encode(source))
         except LIBRARY_ERRORS as error:
             raise EncodingError(f"the result objects could not be built ({type(error).__name__})") from error
 
 
-def _encode(source: EncodingInput) -> tuple[DicomArtifact, ...]:
-    publication = source.spec.publication
+def _encode(source: EncodingInput) -> Iterator[DicomArtifact]:
     imprint = Imprint(source.spec, source.uids, source.produced_at)
     images = source_images(source.volume, source.data_sets, _frame_of_reference(source), source.default_charset)
-    census = take_census(source.result.labels)
-    seg = build_seg(images, source.result, imprint)
-    seg_artifact = _artifact(ArtifactKind.SEG, seg)
-    check_seg(seg_artifact.content, source.volume, source.result, census)
-    if not publication.sr:
-        return (seg_artifact,)
-    sr = build_sr(images, Findings(source.volume, source.result, census, seg), imprint)
-    return seg_artifact, _artifact(ArtifactKind.SR, sr)
+    segmentation = None
+    if source.result.labels is not None and source.result.segments:
+        census = take_census(source.result.labels, source.volume.grid.shape[0])
+        seg = build_seg(images, source.result.labels, source.result.segments, imprint)
+        artifact = to_artifact(ArtifactKind.SEG, seg)
+        check_seg(artifact.content, source.volume, source.result, census)
+        segmentation = seg, census
+        yield artifact
+    if source.spec.publication.sr:
+        evidence = Evidence(source.volume, source.result, source.spec, segmentation)
+        yield to_artifact(ArtifactKind.SR, build_sr(images, evidence, imprint))
 
 
 def _frame_of_reference(source: EncodingInput) -> UID:
@@ -112,17 +113,3 @@ def _frame_of_reference(source: EncodingInput) -> UID:
         return stated
     series = str(source.data_sets[0].SeriesInstanceUID)
     return UID(f"2.25.{uuid.uuid5(uuid.NAMESPACE_OID, f'frame of reference of {series}').int}")
-
-
-def _artifact(kind: ArtifactKind, data_set: Dataset) -> DicomArtifact:
-    buffer = BytesIO()
-    data_set.save_as(buffer, enforce_file_format=True)
-    content = buffer.getvalue()
-    identity = InstanceIdentity(
-        UID(data_set.StudyInstanceUID),
-        UID(data_set.SeriesInstanceUID),
-        UID(data_set.SOPInstanceUID),
-        UID(data_set.SOPClassUID),
-    )
-    syntax = UID(data_set.file_meta.TransferSyntaxUID)
-    return DicomArtifact(kind, identity, syntax, content, hashlib.sha256(content).hexdigest())

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
-from inference.domain.result import Segment, AnalysisResult
+from inference.domain.result import AnalysisResult, Segment
 from inference.domain.volume import Volume
 from inference.encoding.census import Census
 from inference.errors import EncodingError

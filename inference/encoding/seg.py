@@ -6,7 +6,8 @@ FRACTIONAL: OHIF does not show it.
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Sequence
+
 from highdicom import AlgorithmIdentificationSequence
 from highdicom.color import CIELabColor
 from highdicom.seg import (
@@ -15,13 +16,13 @@ from highdicom.seg import (
     SegmentationTypeValues,
     SegmentDescription,
 )
-from highdicom.sr import CodedConcept
-from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from inference.domain.codes import ARTIFICIAL_INTELLIGENCE, Code
+from inference.domain.codes import ARTIFICIAL_INTELLIGENCE
+from inference.domain.masks import Masks, numbered
 from inference.domain.model_spec import ModelSpec
-from inference.domain.result import Segment, AnalysisResult
+from inference.domain.result import Segment
+from inference.encoding.concepts import concept
 from inference.encoding.equipment import (
     MANUFACTURER,
     MODEL_NAME,
@@ -34,20 +35,17 @@ from inference.encoding.equipment import (
 from inference.encoding.source_images import SourceImages
 
 
-def concept(code: Code) -> CodedConcept:
-    """Turn a code into highdicom's form."""
-    return CodedConcept(code.value, code.scheme, code.meaning)
-
-
-def build_seg(images: SourceImages, result: AnalysisResult, imprint: Imprint) -> Dataset:
+def build_seg(images: SourceImages, masks: Masks, segments: Sequence[Segment], imprint: Imprint) -> Dataset:
     """Build the Segmentation: one frame per segment and source frame on which it is seen.
 
     Parameters
     ----------
     images
         The source.
-    result
-        What to encode.
+    masks
+        What was drawn; segments may overlap.
+    segments
+        What of it to encode, in order of segment number.
     imprint
         Model, identifiers and time.
 
@@ -59,9 +57,9 @@ def build_seg(images: SourceImages, result: AnalysisResult, imprint: Imprint) ->
     spec, uids = imprint.spec, imprint.uids
     seg = Segmentation(
         source_images=images.images,
-        pixel_array=images.stack(_numbered(result)),
+        pixel_array=images.stack(numbered(masks, [segment.label.value for segment in segments])),
         segmentation_type=SegmentationTypeValues.BINARY,
-        segment_descriptions=[_describe(segment, spec) for segment in result.segments],
+        segment_descriptions=[_describe(segment, spec) for segment in segments],
         series_instance_uid=uids.series("SEG"),
         series_number=spec.publication.series_number,
         sop_instance_uid=uids.instance("SEG"),
@@ -73,21 +71,12 @@ def build_seg(images: SourceImages, result: AnalysisResult, imprint: Imprint) ->
         content_label="SEGMENTATION",
         content_description="AI segmentation, research use only",
         omit_empty_frames=True,
-        contributing_equipment=[contribution(spec)],
+        contributing_equipment=[contribution(spec.reference)],
         series_description=series_description(spec.title, ""),
     )
     seg.ContentCreatorName = ""
     imprint.press(seg, images.header)
     return seg
-
-
-def _numbered(result: AnalysisResult) -> NDArray[np.uint8]:
-    """Map label values to segment numbers; 0 stays background."""
-    numbers = np.zeros(256, dtype=np.uint8)
-    for segment in result.segments:
-        numbers[segment.label.value] = segment.number
-    mapped: NDArray[np.uint8] = numbers[result.labels]
-    return mapped
 
 
 def _describe(segment: Segment, spec: ModelSpec) -> SegmentDescription:

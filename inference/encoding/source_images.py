@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from inference.domain.identifiers import UID
+from inference.domain.masks import Masks
 from inference.domain.volume import SourceFrame, Volume
 from inference.encoding.repair import decimal_string
 from inference.encoding.source import normalise
@@ -58,9 +59,9 @@ class SourceImages:
         """The data set that carries patient and study."""
         return self.images[0]
 
-    def stack(self, labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Arrange a label map (slices, rows, columns) by the frames of ``images``; unused frames are background."""
-        stacked = labels[self.planes]
+    def stack(self, masks: Masks) -> Masks:
+        """Arrange what lies slice by slice by the frames of ``images``; unused frames are background."""
+        stacked = masks[self.planes]
         stacked[self.planes < 0] = 0
         return stacked
 

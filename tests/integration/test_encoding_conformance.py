@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,13 +12,27 @@ import SimpleITK as sitk
 from numpy.typing import NDArray
 from pydicom import dcmread
 
+from inference.domain.job import ModelReference
+from inference.domain.result import Place
 from inference.encoding.objects import EncodingInput, encode
 from inference.encoding.source import normalise
+from inference.encoding.withdrawal import withdrawal
 from inference.reading import read_headers
 from inference.uids import OutputUIDs
 from inference.volume_builder import build_volume
 from tests.support.conformance import dcentvfy_errors, dciodvfy_errors, read_seg, read_sr
-from tests.support.findings import PRODUCED_AT, Case, make_case, make_result, make_spec
+from tests.support.findings import (
+    PRODUCED_AT,
+    Case,
+    classified,
+    detections,
+    make_case,
+    make_result,
+    make_spec,
+    no_lesions,
+    overlapping_lesions,
+    place_in,
+)
 from tests.support.shared_data import SHARED, needs_shared
 from tests.support.sources import VARIANTS
 from tests.support.synthetic_series import revision_of
@@ -154,6 +168,56 @@ def test_dcmqi_reads_the_measurements_back(case: Case, tmp_path: Path) -> None:
     """Values, units, codes and references."""
     written = write(case.encoding, tmp_path / "results")
     check_sr_read_by_dcmqi(case.encoding, written, tmp_path / "sr")
+
+
+def a_box_and_a_point(case: Case) -> EncodingInput:
+    """Find two tumours."""
+    box = place_in(case.encoding.volume.grid, (2, 4, 3), (4, 10, 8))
+    return detections(case, [box, Place(box.centre_lps_mm)])
+
+
+KINDS: Mapping[str, Callable[[Case], EncodingInput]] = {
+    "overlapping segments": overlapping_lesions,
+    "nothing found": no_lesions,
+    "classification": classified,
+    "detections": a_box_and_a_point,
+    "no detection": lambda case: detections(case, []),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_results_of_every_kind_conform_and_belong_to_their_source(case: Case, tmp_path: Path, kind: str) -> None:
+    """No error in any object, and no reference that leads nowhere; the withdrawal of them all included."""
+    artifacts = encode(KINDS[kind](case))
+    artifacts += (withdrawal(artifacts, ModelReference("m", "1.0.0", "ab" * 32), "it was wrong", PRODUCED_AT),)
+    paths = []
+    for artifact in artifacts:
+        paths.append(tmp_path / f"{artifact.kind.value}.dcm")
+        paths[-1].write_bytes(artifact.content)
+    assert [error for path in paths for error in dciodvfy_errors(path)] == []
+    assert dcentvfy_errors([*in_utf_8(case.paths, tmp_path / "utf-8"), *paths]) == []
+
+
+def test_dcmqi_reads_overlapping_measurements_back(case: Case, tmp_path: Path) -> None:
+    """The evaluations beside the groups do not confuse it."""
+    encoding = overlapping_lesions(case)
+    written = write(encoding, tmp_path / "results")
+    check_sr_read_by_dcmqi(encoding, written, tmp_path / "sr")
+
+
+def test_dcmqi_reads_a_detection_back(case: Case, tmp_path: Path) -> None:
+    """Probability, presence and finding of each."""
+    encoding = a_box_and_a_point(case)
+    (report,) = encode(encoding)
+    (tmp_path / "sr.dcm").write_bytes(report.content)
+    groups = read_sr(tmp_path / "sr.dcm", tmp_path / "read")
+    found = [finding for finding in encoding.result.findings if finding.present]
+    assert [group["TrackingUniqueIdentifier"] for group in groups] == [finding.tracking_uid for finding in found]
+    for group in groups:
+        assert group["Finding"]["CodeValue"] == "108369006"
+        (item,) = group["measurementItems"]
+        assert (float(item["value"]), item["quantity"]["CodeMeaning"]) == (90.0, "Probability")
+        assert item["units"]["CodeValue"] == "%"
 
 
 def test_results_of_a_multi_frame_source_conform_and_are_read_back(tmp_path: Path) -> None:

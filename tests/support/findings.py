@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
-from inference.domain.codes import ANATOMICAL_STRUCTURE, BRAIN, MILLILITRE, VOLUME, Code
+from inference.domain.codes import ANATOMICAL_STRUCTURE, BRAIN, MILLILITRE, NEOPLASM, VOLUME, Code
 from inference.domain.geometry import Grid
 from inference.domain.identifiers import UID
 from inference.domain.job import ModelReference
+from inference.domain.masks import Masks
 from inference.domain.model_spec import (
     ChannelSpec,
     GraphSpec,
@@ -32,7 +33,7 @@ from inference.domain.model_spec import (
     Task,
     Weighting,
 )
-from inference.domain.result import Measurement, Segment, AnalysisResult
+from inference.domain.result import AnalysisResult, Finding, Measurement, Place, Segment, TumorDetection
 from inference.domain.study import SeriesRevision
 from inference.domain.volume import SourceFrame, Volume
 from inference.encoding.objects import EncodingInput
@@ -81,11 +82,29 @@ def _label(value: int) -> LabelSpec:
     return LabelSpec(value, f"{name} {turn}" if turn else name, ANATOMICAL_STRUCTURE, code, colour, 0.0, 1000.0)
 
 
-def make_result(labels: NDArray[np.uint8], grid: Grid, spec: ModelSpec, uids: OutputUIDs) -> AnalysisResult:
-    """Measure a label map the slow and plain way, as an anchor for the code under test."""
+LESIONS = Code("49755003", "SCT", "Morphologically Abnormal Structure")
+EDEMA = Code("79654002", "SCT", "Edema")
+
+
+def lesion_spec(task: Task = Task.TUMOR_DETECTION, output: OutputKind = OutputKind.SIGMOID_LOGITS) -> ModelSpec:
+    """Give a model of a tumour and the edema around it."""
+    spec = make_spec(2, "tumour-finder")
+    tumour, edema = (replace(label, category=LESIONS) for label in spec.labels)
+    labels = (replace(tumour, name="Tumour", type=NEOPLASM), replace(edema, name="Edema", type=EDEMA))
+    return replace(spec, task=task, output=output, labels=labels, title="Tumour finder")
+
+
+def mask_of(labels: Masks, value: int) -> NDArray[np.bool_]:
+    """Give where a label is, (slices, rows, columns)."""
+    mask: NDArray[np.bool_] = labels[value - 1] == 1 if labels.ndim == 4 else labels == value
+    return mask
+
+
+def make_result(labels: Masks, grid: Grid, spec: ModelSpec, uids: OutputUIDs) -> AnalysisResult:
+    """Measure what is drawn the slow and plain way, as an anchor for the code under test."""
     segments: list[Segment] = []
     for label in spec.labels:
-        where = np.argwhere(labels == label.value)
+        where = np.argwhere(mask_of(labels, label.value))
         if len(where) == 0:
             continue
         measurement = Measurement(
@@ -100,9 +119,10 @@ def make_result(labels: NDArray[np.uint8], grid: Grid, spec: ModelSpec, uids: Ou
         x, y, z = grid.to_lps(where.mean(axis=0))
         segments.append(Segment(len(segments) + 1, label, len(where), (float(x), float(y), float(z)), measurement))
     found = {segment.label.value for segment in segments}
-    total = Measurement("All structures", BRAIN, VOLUME, sum(s.volume.value for s in segments), MILLILITRE)
+    total_ml = sum(s.volume.value for s in segments)
+    total = Measurement("All structures", BRAIN, VOLUME, total_ml, MILLILITRE)
     absent = tuple(label for label in spec.labels if label.value not in found)
-    return AnalysisResult(labels, tuple(segments), absent, (total,))
+    return AnalysisResult(labels, tuple(segments), absent, (total,), total_ml=total_ml)
 
 
 def blocks(shape: tuple[int, int, int], count: int = 3) -> NDArray[np.uint8]:
@@ -172,6 +192,64 @@ def _frames(headers: Sequence[Dataset], grid: Grid) -> tuple[SourceFrame | None,
 
 def _frame_of_reference(header: Dataset) -> UID | None:
     return UID(header.FrameOfReferenceUID) if "FrameOfReferenceUID" in header else None
+
+
+def with_result(case: Case, spec: ModelSpec, result: AnalysisResult) -> EncodingInput:
+    """Put another model's result on a source."""
+    uids = OutputUIDs.derive(case.series, spec.reference)
+    return replace(case.encoding, spec=spec, result=result, uids=uids)
+
+
+def overlapping_lesions(case: Case) -> EncodingInput:
+    """Draw a tumour within its edema, as a tumour job answers."""
+    spec, volume = lesion_spec(), case.encoding.volume
+    masks = np.zeros((2, *volume.grid.shape), dtype=np.bool_)
+    masks[1, 1:5, 4:15, 3:12] = True
+    masks[0, 2:4, 6:10, 5:8] = True
+    result = make_result(masks, volume.grid, spec, OutputUIDs.derive(case.series, spec.reference))
+    (edema,) = [segment for segment in result.segments if segment.label.value == 2]
+    task = TumorDetection(True, 0.875, edema.centroid_lps_mm, edema.volume.value)
+    return with_result(case, spec, replace(result, task=task))
+
+
+def no_lesions(case: Case) -> EncodingInput:
+    """Find no tumour, as a tumour job answers."""
+    spec = lesion_spec()
+    masks = np.zeros((2, *case.encoding.volume.grid.shape), dtype=np.bool_)
+    task = TumorDetection(False, 0.12, None, 0.0)
+    return with_result(case, spec, AnalysisResult(masks, (), spec.labels, (), task=task))
+
+
+def classified(case: Case) -> EncodingInput:
+    """Find one of two things, without a place."""
+    spec = lesion_spec(Task.CLASSIFICATION, OutputKind.CLASSIFICATION)
+    uids = OutputUIDs.derive(case.series, spec.reference)
+    findings = tuple(
+        Finding(label, probability >= label.threshold, probability, uids.tracking(label.value), label.name)
+        for label, probability in zip(spec.labels, (0.93, 0.031), strict=True)
+    )
+    return with_result(case, spec, AnalysisResult(None, (), (), (), findings))
+
+
+def detections(case: Case, places: Sequence[Place]) -> EncodingInput:
+    """Find tumours at some places, and no edema."""
+    spec = lesion_spec(Task.DETECTION, OutputKind.DETECTION)
+    uids = OutputUIDs.derive(case.series, spec.reference)
+    tumour, edema = spec.labels
+    findings = [
+        Finding(tumour, True, 0.9, uids.tracking(1, number), f"Tumour {number}", place)
+        for number, place in enumerate(places, start=1)
+    ]
+    findings.append(Finding(edema, False, None, uids.tracking(2), "Edema"))
+    return with_result(case, spec, AnalysisResult(None, (), (), (), tuple(findings)))
+
+
+def place_in(grid: Grid, low: tuple[float, float, float], high: tuple[float, float, float]) -> Place:
+    """Give a box between two (slice, row, column) indices; its corners come in no order."""
+    corners = np.stack(np.meshgrid(*zip(low, high, strict=True)), axis=-1).reshape(8, 3)[[3, 6, 0, 7, 1, 4, 2, 5]]
+    x, y, z = grid.to_lps(corners.mean(axis=0))
+    lps = tuple((float(a), float(b), float(c)) for a, b, c in grid.to_lps(corners))
+    return Place((float(x), float(y), float(z)), lps)
 
 
 def items(data_set: Dataset, meaning: str) -> list[Dataset]:

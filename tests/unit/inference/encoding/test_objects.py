@@ -277,10 +277,26 @@ def test_an_interpolated_slice_has_no_frame(tmp_path: Path) -> None:
     assert len(heights) == 3
 
 
-def test_no_findings_make_no_objects(case: Case) -> None:
-    """An empty SEG is not allowed, and an SR without findings blanks the viewer."""
-    empty = replace(case.encoding.result, segments=())
-    assert encode(replace(case.encoding, result=empty)) == ()
+def test_nothing_found_makes_a_report_that_says_so_and_no_segmentation(case: Case) -> None:
+    """An empty SEG is not allowed (PS3.3 section C.8.20.2)."""
+    empty = replace(case.encoding.result, segments=(), absent=case.encoding.spec.labels)
+    (report,) = encode(replace(case.encoding, result=empty))
+    assert report.kind is ArtifactKind.SR
+    (container,) = items(dcmread(BytesIO(report.content)), "Qualitative Evaluations")
+    said = [
+        (i.ConceptNameCodeSequence[0].CodeMeaning, i.ConceptCodeSequence[0].CodeMeaning)
+        for i in container.ContentSequence
+        if i.ValueType == "CODE"
+    ]
+    assert said == [(label.type.meaning, "Absent") for label in case.encoding.spec.labels]
+
+
+def test_a_segmentation_alone_of_nothing_is_nothing(case: Case) -> None:
+    """A model that publishes no report has nothing to send."""
+    empty = replace(case.encoding.result, segments=(), absent=case.encoding.spec.labels)
+    publication = replace(case.encoding.spec.publication, sr=False)
+    spec = replace(case.encoding.spec, publication=publication)
+    assert encode(replace(case.encoding, result=empty, spec=spec)) == ()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,126 @@
+"""What has no place, as the Qualitative Evaluations of a report (PS3.16 TID 1500).
+
+What was looked for and is not there must be said too: a report that is silent about it could mean either. It is not
+said in measurement groups (TID 1501), for OHIF blanks the viewport on one without image coordinates; it passes over
+this container.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from highdicom import sr
+from pydicom.sr.codedict import codes
+
+from inference.domain.codes import (
+    ABSENT,
+    COMMENT,
+    MILLILITRE,
+    NEOPLASM,
+    PERCENT,
+    PRESENT,
+    PROBABILITY,
+    QUALITATIVE_EVALUATIONS,
+    VOLUME,
+    Code,
+)
+from inference.domain.identifiers import UID
+from inference.domain.result import AnalysisResult, Finding, TumorDetection
+from inference.encoding.concepts import concept
+from inference.encoding.equipment import NOTICE
+from inference.encoding.sr_groups import percentage
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Something that was looked for.
+
+    Parameters
+    ----------
+    name
+        For people.
+    code
+        What it is.
+    present
+        Whether it was found.
+    numbers
+        Quantity, value and unit of what is known of it.
+    tracking
+        UID and name of the identity that FHIR shares; None where there is none.
+    """
+
+    name: str
+    code: Code
+    present: bool
+    numbers: tuple[tuple[Code, float, Code], ...] = ()
+    tracking: tuple[UID, str] | None = None
+
+    @property
+    def sentence(self) -> str:
+        """Say it in words, for viewers that show no more of an evaluation than its name and value."""
+        numbers = "".join(f", {what.meaning.lower()} {value:g} {unit.value}" for what, value, unit in self.numbers)
+        return f"{self.name}: {'present' if self.present else 'absent'}{numbers}."
+
+
+def evaluations(result: AnalysisResult) -> list[Evaluation]:
+    """List what a result says that has no place.
+
+    The answer of a tumour job, findings without a place, and structures that were not found.
+    """
+    tumor = [] if result.task is None else [_tumor(result.task)]
+    findings = [_finding(finding) for finding in result.findings if finding.place is None]
+    said = {evaluation.code for evaluation in tumor}
+    absent = [Evaluation(label.name, label.type, False) for label in result.absent if label.type not in said]
+    return [*tumor, *findings, *absent]
+
+
+def qualitative_evaluations(found: Iterable[Evaluation]) -> sr.ContainerContentItem:
+    """Give the container: a coded item for each, and all of them in words."""
+    found = tuple(found)
+    container = sr.ContainerContentItem(
+        concept(QUALITATIVE_EVALUATIONS), relationship_type=sr.RelationshipTypeValues.CONTAINS
+    )
+    words = " ".join([*(evaluation.sentence for evaluation in found), NOTICE])
+    comment = sr.TextContentItem(concept(COMMENT), words, relationship_type=sr.RelationshipTypeValues.CONTAINS)
+    container.ContentSequence = sr.ContentSequence([*map(_item, found), comment])
+    return container
+
+
+def _tumor(task: TumorDetection) -> Evaluation:
+    numbers = [(PROBABILITY, percentage(task.confidence), PERCENT)]
+    if task.tumor_detected:
+        numbers.append((VOLUME, round(task.volume_ml, 3), MILLILITRE))
+    return Evaluation("Tumour", NEOPLASM, task.tumor_detected, tuple(numbers))
+
+
+def _finding(finding: Finding) -> Evaluation:
+    known = finding.probability is not None
+    numbers = ((PROBABILITY, percentage(finding.probability or 0.0), PERCENT),) if known else ()
+    tracking = (finding.tracking_uid, finding.tracking_id)
+    return Evaluation(finding.label.name, finding.label.type, finding.present, numbers, tracking)
+
+
+def _item(evaluation: Evaluation) -> sr.CodeContentItem:
+    """Name the finding and say whether it is there: a reader who looks no further is not misled."""
+    item = sr.CodeContentItem(
+        concept(evaluation.code),
+        concept(PRESENT if evaluation.present else ABSENT),
+        relationship_type=sr.RelationshipTypeValues.CONTAINS,
+    )
+    children: list[sr.ContentItem] = [
+        sr.NumContentItem(
+            concept(what), value, concept(unit), relationship_type=sr.RelationshipTypeValues.HAS_PROPERTIES
+        )
+        for what, value, unit in evaluation.numbers
+    ]
+    if evaluation.tracking is not None:
+        uid, name = evaluation.tracking
+        context = sr.RelationshipTypeValues.HAS_OBS_CONTEXT
+        children += [
+            sr.TextContentItem(codes.DCM.TrackingIdentifier, name, relationship_type=context),
+            sr.UIDRefContentItem(codes.DCM.TrackingUniqueIdentifier, uid, relationship_type=context),
+        ]
+    if children:
+        item.ContentSequence = sr.ContentSequence(children)
+    return item
