@@ -74,6 +74,9 @@ TERMINAL: Final = frozenset(
     {JobState.COMPLETED, JobState.FAILED, JobState.REJECTED, JobState.CANCELLED, JobState.WITHDRAWN}
 )
 
+DELIVERY_STATES: Final = frozenset({JobState.DELIVERING, JobState.WITHDRAWING})
+"""What the delivery queue works on: the result is on disk, and archive and report server are to be told."""
+
 
 def check_transition(current: JobState, wanted: JobState) -> None:
     """Raise unless ``wanted`` may follow ``current``.
@@ -123,6 +126,9 @@ class NewJob:
         Code and message when the job is born REJECTED.
     shadow
         Whether its result is only recorded.
+    whole_study
+        Whether its model reads several series of the study. Such a job is made for one of them; while it has not begun
+        the others join it.
     """
 
     study_instance_uid: UID
@@ -132,6 +138,7 @@ class NewJob:
     run: int = 0
     rejection: tuple[str, str] | None = None
     shadow: bool = False
+    whole_study: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +168,7 @@ class Job:
     stages: tuple[StageTime, ...] = field(default=())
     delivering_since: datetime | None = None
     shadow: bool = False
+    whole_study: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, or_, select, update
 
-from inference.domain.job import Hint, JobState, QueueName
+from inference.domain.job import DELIVERY_STATES, Hint, JobState, QueueName
 from integrations.persistence.tables import jobs, outbox
 
 WAITING = (JobState.RECEIVED, JobState.QUEUED)
@@ -25,13 +25,13 @@ def is_claimable(row: Row[Any], queue: QueueName, now: datetime) -> bool:
     due = row.next_run_at is None or row.next_run_at <= now
     free = row.lease_owner is None or row.lease_expires_at is None or row.lease_expires_at <= now
     if queue is QueueName.DELIVERY:
-        return bool(row.state == JobState.DELIVERING and due and free)
+        return bool(row.state in DELIVERY_STATES and due and free)
     return bool((row.state in WAITING and due) or (row.state == JobState.PROCESSING and free))
 
 
 def is_exhausted(row: Row[Any], max_attempts: int) -> bool:
     """Tell whether a job's inference part may not be tried again."""
-    return bool(row.state != JobState.DELIVERING and row.attempt >= max_attempts)
+    return bool(row.state not in DELIVERY_STATES and row.attempt >= max_attempts)
 
 
 def due_rows(
@@ -56,11 +56,11 @@ def due_rows(
         outbox.c.queue == QueueName.INFERENCE,
         or_(and_(jobs.c.state.in_(WAITING), due), and_(jobs.c.state == JobState.PROCESSING, free)),
     )
-    delivery = and_(outbox.c.queue == QueueName.DELIVERY, jobs.c.state == JobState.DELIVERING, due, free)
+    delivery = and_(outbox.c.queue == QueueName.DELIVERY, jobs.c.state.in_(DELIVERY_STATES), due, free)
     statement = (
         select(jobs, outbox.c.queue)
         .join(outbox, outbox.c.job_id == jobs.c.job_id)
-        .where(jobs.c.state.in_([*WAITING, JobState.PROCESSING, JobState.DELIVERING]))  # lets the index be used
+        .where(jobs.c.state.in_([*WAITING, JobState.PROCESSING, *DELIVERY_STATES]))  # lets the index be used
         .where(or_(outbox.c.dispatched_at.is_(None), outbox.c.dispatched_at <= sent_before))
         .where(or_(inference, delivery))
         .order_by(jobs.c.created_at, jobs.c.job_id)

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, select, update
 
 from inference.domain.identifiers import UID, JobID
-from inference.domain.job import Job, JobState, ModelReference, NewJob, QueueName, StageTime
+from inference.domain.job import DELIVERY_STATES, Job, JobState, ModelReference, NewJob, QueueName, StageTime
 from inference.errors import Stage
 from integrations.persistence.tables import job_stages, jobs, outbox
 from integrations.persistence.times import from_column, to_column
@@ -23,6 +23,7 @@ def find_job(connection: Connection, job: NewJob) -> JobID | None:
             jobs.c.series_instance_uid == job.series_instance_uid,
             jobs.c.revision == job.revision,
             jobs.c.model_id == (model.model_id if model else ""),
+            jobs.c.model_version == (model.version if model else ""),
             jobs.c.model_digest == (model.digest if model else ""),
             jobs.c.run == job.run,
         )
@@ -54,6 +55,8 @@ def insert_job(connection: Connection, job: NewJob, job_id: JobID, now: datetime
             model_version=model.version if model else "",
             model_digest=model.digest if model else "",
             run=job.run,
+            shadow=job.shadow,
+            whole_study=job.whole_study,
             state=JobState.RECEIVED if job.rejection is None else JobState.REJECTED,
             error_code=code,
             error_message=message,
@@ -79,10 +82,10 @@ def owe_hint(connection: Connection, job_id: JobID, queue: QueueName, now: datet
 
 
 def whole_job(connection: Connection, row: Row[Any]) -> Job:
-    """Read a job with its stage times and the time since which it is delivered."""
+    """Read a job with its stage times and the time since which it is delivered or withdrawn."""
     job_id = JobID(row.job_id)
     job = job_of(row, stages_of(connection, job_id))
-    if job.state is not JobState.DELIVERING:
+    if job.state not in DELIVERY_STATES:
         return job
     ordered = select(outbox.c.created_at).where(outbox.c.job_id == job_id, outbox.c.queue == QueueName.DELIVERY)
     return replace(job, delivering_since=from_column(connection.scalar(ordered)))
@@ -113,6 +116,8 @@ def job_of(row: Row[Any], stages: tuple[StageTime, ...] = ()) -> Job:
         lease_expires_at=from_column(row.lease_expires_at),
         result=row.result,
         stages=stages,
+        shadow=row.shadow,
+        whole_study=row.whole_study,
     )
 
 

@@ -8,27 +8,39 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, select, update
+from sqlalchemy import Connection, Engine, Row, func, select
 
 from inference.domain.identifiers import JobID
 from inference.domain.job import (
     TERMINAL,
-    TRANSITIONS,
     Failure,
     Hint,
     Job,
     JobState,
     Lease,
+    ModelReference,
     NewJob,
     QueueName,
     StageTime,
     check_transition,
 )
-from inference.errors import IllegalTransition, JobCancelled, JobNotFound, LeaseLost
+from inference.errors import IllegalTransition
 from inference.ports import Clock, JobStore, UIDSource
+from integrations.persistence.deployments import find_recall
 from integrations.persistence.job_consequences import reject_series, reopen_decision, supersede
 from integrations.persistence.job_hints import due_rows, forget_hint, is_claimable, is_exhausted, note_hint
-from integrations.persistence.job_rows import insert_job, insert_stage, job_of, owe_hint, whole_job
+from integrations.persistence.job_rows import insert_stage, job_of, model_of, owe_hint, whole_job
+from integrations.persistence.job_withdrawals import (
+    Order,
+    is_of,
+    is_withdrawn,
+    known_models,
+    refuse_recalled,
+    withdraw_batch,
+    withdrawing,
+)
+from integrations.persistence.job_writes import ENDED, existing, find, reason_columns, swap, write_leased
+from integrations.persistence.study_jobs import create_job, hold_study, put_off
 from integrations.persistence.tables import jobs
 from integrations.persistence.times import to_column
 from integrations.persistence.transactions import Transactions
@@ -38,9 +50,6 @@ EXHAUSTED = "job.attempts_exhausted"
 
 CLAIM_LOOKS = 3
 """How often a claim looks at a job that changes while it is being claimed."""
-
-ENDED: Mapping[str, Any] = {"lease_owner": None, "lease_expires_at": None, "next_run_at": None}
-"""Columns of a job that nobody works on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +98,7 @@ class SQLJobStore(JobStore):
     def create(self, job: NewJob) -> Job:
         """Create a job and its outbox row; give the existing one where input, model and run are the same."""
         job_id, now = self._uids.job_id(), self._clock.now()
-        return self.get(self._transactions.write(lambda connection: insert_job(connection, job, job_id, now)))
+        return self.get(self._transactions.write(lambda connection: create_job(connection, job, job_id, now)))
 
     def get(self, job_id: JobID) -> Job:
         """Give a job with its stage times.
@@ -100,14 +109,15 @@ class SQLJobStore(JobStore):
             If there is none.
         """
         with self._transactions.read() as connection:
-            return whole_job(connection, _existing(connection, job_id))
+            return whole_job(connection, existing(connection, job_id))
 
     def claim(self, job_id: JobID, queue: QueueName, owner: str, lease_seconds: float) -> Lease | None:
         """Take the job to work on it; None when it is not due, not claimable or somebody else holds it.
 
         Claiming on INFERENCE moves RECEIVED or QUEUED to PROCESSING, or takes over a PROCESSING job whose lease
         expired, and counts an attempt; where the attempts are used up the job is FAILED instead. Claiming on
-        DELIVERY leaves the state DELIVERING. A claim of a job that does not exist is None too: a message may be
+        DELIVERY leaves the state DELIVERING or WITHDRAWING, but what would be delivered of a model that was recalled
+        meanwhile is WITHDRAWING from then on. A claim of a job that does not exist is None too: a message may be
         older than the database.
         """
         return self._transactions.write(
@@ -120,15 +130,16 @@ class SQLJobStore(JobStore):
         A worker is often faster than the dispatcher's note that its message was sent (RECEIVED → QUEUED).
         """
         for _ in range(CLAIM_LOOKS):
-            row = _find(connection, hint.job_id)
+            row = find(connection, hint.job_id)
             if row is None or not is_claimable(row, hint.queue, to_column(self._clock.now())):
                 return None
             if is_exhausted(row, self._options.max_attempts):
                 self._exhaust(row, connection)
                 return None
-            if self._swap(connection, row, self._claimed(row, hint.queue, owner, lease_seconds)):
+            values = self._claimed(row, hint.queue, owner, lease_seconds)
+            if self._swap(connection, row, values | withdrawing(connection, row, self._clock.now())):
                 forget_hint(connection, hint)
-                claimed = whole_job(connection, _existing(connection, hint.job_id))
+                claimed = whole_job(connection, existing(connection, hint.job_id))
                 return Lease(claimed, owner, row.lease_token + 1, taken_over=row.lease_owner is not None)
         return None
 
@@ -159,7 +170,7 @@ class SQLJobStore(JobStore):
             "heartbeat_at": to_column(now),
             "lease_expires_at": to_column(now + timedelta(seconds=lease_seconds)),
         }
-        self._transactions.write(lambda connection: _write_leased(connection, lease, None, values))
+        self._transactions.write(lambda connection: write_leased(connection, lease, None, values))
 
     def record_stage(self, lease: Lease, stage: StageTime) -> None:
         """Record how long a stage took.
@@ -172,7 +183,7 @@ class SQLJobStore(JobStore):
 
         def record(connection: Connection) -> None:
             """Insert the time, if the lease still stands."""
-            _write_leased(connection, lease, None, {"heartbeat_at": now})
+            write_leased(connection, lease, None, {"heartbeat_at": now})
             insert_stage(connection, lease.job.job_id, stage)
 
         self._transactions.write(record)
@@ -182,15 +193,44 @@ class SQLJobStore(JobStore):
 
         Raises
         ------
-        LeaseLost, JobCancelled, IllegalTransition
+        LeaseLost, JobCancelled
+        ModelRecalled
+            If the model was recalled meanwhile.
+        IllegalTransition
+            If the job is in shadow: its result is never delivered.
         """
+        if lease.job.shadow:
+            raise IllegalTransition("the result of a job in shadow is recorded, not delivered")
 
         def then(connection: Connection) -> None:
-            """Owe the delivery queue a message."""
+            """Owe the delivery queue a message, unless nothing of the model may be delivered any more."""
+            refuse_recalled(connection, lease.job.model)
             owe_hint(connection, lease.job.job_id, QueueName.DELIVERY, self._clock.now())
 
         values = {"result": dict(result), "error_code": None, "error_message": None}
         self._end(lease, JobState.DELIVERING, values, then)
+
+    def record(self, lease: Lease, result: Mapping[str, object]) -> None:
+        """End the job of a model in shadow: PROCESSING → COMPLETED, nothing is delivered; ends the lease.
+
+        Raises
+        ------
+        LeaseLost, JobCancelled
+        ModelRecalled
+            If the model was recalled meanwhile.
+        IllegalTransition
+            If the job is not in shadow: its result must be delivered.
+        """
+        if not lease.job.shadow:
+            raise IllegalTransition("the result of a job that is not in shadow must be delivered")
+
+        def then(connection: Connection) -> None:
+            """Mark what this one replaces, unless the model may not run any more."""
+            refuse_recalled(connection, lease.job.model)
+            supersede(connection, lease.job)
+
+        values = {"result": dict(result), "error_code": None, "error_message": None}
+        self._end(lease, JobState.COMPLETED, values, then)
 
     def complete(self, lease: Lease, report_address: str | None) -> None:
         """Move DELIVERING → COMPLETED; ends the lease; marks jobs of earlier revisions superseded.
@@ -208,6 +248,8 @@ class SQLJobStore(JobStore):
         ------
         LeaseLost, JobCancelled, IllegalTransition
         """
+        if lease.job.state is not JobState.DELIVERING:
+            raise IllegalTransition(f"a job that is {lease.job.state} has not been delivered")
         result = {**(lease.job.result or {}), "report": report_address}
         values = {"result": result, "error_code": None, "error_message": None}
         self._end(lease, JobState.COMPLETED, values, lambda connection: supersede(connection, lease.job))
@@ -224,7 +266,7 @@ class SQLJobStore(JobStore):
         self._end(
             lease,
             JobState.REJECTED,
-            _reason(failure),
+            reason_columns(failure),
             lambda connection: reject_series(connection, lease.job, failure),
         )
 
@@ -235,17 +277,69 @@ class SQLJobStore(JobStore):
         ------
         LeaseLost, JobCancelled
         """
-        self._end(lease, JobState.FAILED, _reason(failure))
+        self._end(lease, JobState.FAILED, reason_columns(failure))
+
+    def withdraw(self, model: ModelReference, reason: str) -> Sequence[JobID]:
+        """Order the withdrawal of every published result of a model, in transactions of some jobs each.
+
+        Asked again it goes on where it was cut off, and gives what is newly ordered: also what could not be withdrawn
+        and was FAILED. A worker that is delivering one of them is fenced; its withdrawal begins when its lease ends.
+        """
+        now = self._clock.now()
+        with self._transactions.read() as connection:
+            recall = find_recall(connection, model)
+        order = Order(model, reason, recall.at if recall else now, now)
+        ordered: list[JobID] = []
+        after: str | None = ""
+        while after is not None:
+            batch = self._transactions.write(partial(withdraw_batch, order=order, after=after))
+            ordered += batch.jobs
+            after = batch.last
+        return ordered
+
+    def withdrawn(self, lease: Lease) -> None:
+        """Move WITHDRAWING → WITHDRAWN; ends the lease.
+
+        Raises
+        ------
+        LeaseLost, IllegalTransition
+        """
+        self._end(lease, JobState.WITHDRAWN, {"error_code": None, "error_message": None})
+
+    def models(self) -> Sequence[ModelReference]:
+        """List every version of a model that a job was made for, also those whose package is gone."""
+        with self._transactions.read() as connection:
+            return known_models(connection)
+
+    def unfinished(self, model: ModelReference) -> int:
+        """Count the jobs of a model that have not ended."""
+        statement = select(func.count()).select_from(jobs).where(*is_of(model), jobs.c.state.not_in(TERMINAL))
+        with self._transactions.read() as connection:
+            return int(connection.execute(statement).scalar_one())
 
     def postpone(self, lease: Lease, failure: Failure, next_run_at: datetime) -> None:
-        """Give the job back for a later attempt: PROCESSING → QUEUED, DELIVERING stays; ends the lease.
+        """Give the job back for a later attempt: PROCESSING → QUEUED, a delivery stays one; ends the lease.
 
         Raises
         ------
         LeaseLost, JobCancelled
         """
         wanted = JobState.QUEUED if lease.job.state is JobState.PROCESSING else None
-        self._end(lease, wanted, {**_reason(failure), "next_run_at": to_column(next_run_at)})
+        self._end(lease, wanted, {**reason_columns(failure), "next_run_at": to_column(next_run_at)})
+
+    def defer(self, lease: Lease, reason: Failure, next_run_at: datetime) -> None:
+        """Give the job back because its input is not here yet: PROCESSING → QUEUED, and the attempt does not count.
+
+        What came to the study while the worker looked is not missed: where nothing more will come the job is due at
+        once, and where a series that came made a job of its own, this one ends as superseded by it.
+
+        Raises
+        ------
+        LeaseLost, JobCancelled, IllegalTransition
+        """
+        waits = {**reason_columns(reason), "next_run_at": to_column(next_run_at), "attempt": lease.job.attempt - 1}
+        now = self._clock.now()
+        self._transactions.write(lambda connection: put_off(connection, lease, waits, now))
 
     def cancel(self, job_id: JobID) -> Job:
         """Stop a job on a person's word; a worker that holds it learns of it at its next write.
@@ -257,7 +351,7 @@ class SQLJobStore(JobStore):
 
         def cancel(connection: Connection) -> None:
             """Cancel the job as it stands now."""
-            row = _existing(connection, job_id)
+            row = existing(connection, job_id)
             check_transition(JobState(row.state), JobState.CANCELLED)
             self._swap_or_refuse(connection, row, {"state": JobState.CANCELLED, **ENDED})
 
@@ -267,7 +361,8 @@ class SQLJobStore(JobStore):
     def retry(self, job_id: JobID) -> Job:
         """Give a job another go on a person's word; attempts start anew.
 
-        A FAILED job whose result is on disk goes on with its delivery; any other starts from the beginning.
+        A FAILED job whose result is on disk goes on with its delivery, or with its withdrawal; any other starts from
+        the beginning.
 
         Raises
         ------
@@ -275,19 +370,24 @@ class SQLJobStore(JobStore):
             If there is none.
         IllegalTransition
             If the job is at work, done, or of a series that no model wants.
+        ModelRecalled
+            If its model may not run any more.
         """
 
         def retry(connection: Connection) -> None:
             """Start the job anew as it stands now."""
-            row = _existing(connection, job_id)
+            row = existing(connection, job_id)
             state = JobState(row.state)
             if state not in TERMINAL:  # a worker may move some of these to QUEUED, a person may not
                 raise IllegalTransition(f"a job that is {state} has not ended")
             delivers = state is JobState.FAILED and row.result is not None
-            wanted = JobState.DELIVERING if delivers else JobState.QUEUED
+            on_disk = JobState.WITHDRAWING if is_withdrawn(row) else JobState.DELIVERING
+            wanted = on_disk if delivers else JobState.QUEUED
             check_transition(state, wanted)
             if not row.model_id:
                 raise IllegalTransition("no model wants this series: start a job with a model instead")
+            if not delivers:
+                refuse_recalled(connection, model_of(row))
             values = {"attempt": 0, "error_code": None, "error_message": None, **ENDED}
             self._swap_or_refuse(
                 connection, row, {"state": wanted, **values, **({} if delivers else {"result": None})}
@@ -326,22 +426,14 @@ class SQLJobStore(JobStore):
     def _exhaust(self, row: Row[Any], connection: Connection) -> None:
         last = f"; the last one ended with {row.error_code}" if row.error_code else ""
         failure = Failure(EXHAUSTED, f"{row.attempt} attempts ended without a result{last}")
-        self._swap(connection, row, {"state": JobState.FAILED, **_reason(failure), **ENDED})
+        self._swap(connection, row, {"state": JobState.FAILED, **reason_columns(failure), **ENDED})
+
+    def _swap(self, connection: Connection, row: Row[Any], values: Mapping[str, Any]) -> bool:
+        return swap(connection, row, {**values, "updated_at": to_column(self._clock.now())})
 
     def _swap_or_refuse(self, connection: Connection, row: Row[Any], values: Mapping[str, Any]) -> None:
         if not self._swap(connection, row, values):
             raise IllegalTransition("the job changed at the same moment; look at it again")
-
-    def _swap(self, connection: Connection, row: Row[Any], values: Mapping[str, Any]) -> bool:
-        """Change a job only if it is still as it was read."""
-        as_read = (
-            jobs.c.job_id == row.job_id,
-            jobs.c.state == row.state,
-            jobs.c.lease_token == row.lease_token,
-            jobs.c.lease_owner.is_not_distinct_from(row.lease_owner),
-        )
-        changed = {**values, "updated_at": to_column(self._clock.now())}
-        return connection.execute(update(jobs).where(*as_read).values(changed)).rowcount == 1
 
     def _end(
         self,
@@ -354,44 +446,10 @@ class SQLJobStore(JobStore):
 
         def end(connection: Connection) -> None:
             """End the lease with its outcome and what follows from it."""
-            _write_leased(connection, lease, wanted, {**ENDED, **values, "updated_at": now})
+            if lease.job.whole_study:
+                hold_study(connection, lease.job.study_instance_uid)
+            write_leased(connection, lease, wanted, {**ENDED, **values, "updated_at": now})
             if then is not None:
                 then(connection)
 
         self._transactions.write(end)
-
-
-def _write_leased(connection: Connection, lease: Lease, wanted: JobState | None, values: Mapping[str, Any]) -> None:
-    """Write under a lease, moving the job to ``wanted`` where that is given; refuse if anything is not as it was."""
-    leased = (JobState.PROCESSING, JobState.DELIVERING)
-    allowed = [state for state in leased if wanted is None or wanted in TRANSITIONS[state]]
-    ours = (
-        jobs.c.job_id == lease.job.job_id,
-        jobs.c.lease_token == lease.token,
-        jobs.c.lease_owner == lease.owner,
-        jobs.c.state.in_(allowed),
-    )
-    changed = dict(values) if wanted is None else {**values, "state": wanted}
-    if connection.execute(update(jobs).where(*ours).values(changed)).rowcount == 1:
-        return
-    row = _existing(connection, lease.job.job_id)
-    if row.lease_token == lease.token and row.state == JobState.CANCELLED:
-        raise JobCancelled("the job was cancelled")
-    if (row.lease_token, row.lease_owner) == (lease.token, lease.owner) and wanted is not None:
-        check_transition(JobState(row.state), wanted)
-    raise LeaseLost("somebody else holds the job now")
-
-
-def _find(connection: Connection, job_id: JobID) -> Row[Any] | None:
-    return connection.execute(select(jobs).where(jobs.c.job_id == job_id)).one_or_none()
-
-
-def _existing(connection: Connection, job_id: JobID) -> Row[Any]:
-    row = _find(connection, job_id)
-    if row is None:
-        raise JobNotFound("there is no such job")
-    return row
-
-
-def _reason(failure: Failure) -> dict[str, str]:
-    return {"error_code": failure.code[:64], "error_message": failure.message[:2000]}

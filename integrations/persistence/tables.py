@@ -116,9 +116,15 @@ jobs: Final = Table(
     Column("heartbeat_at", UTC_TIME, nullable=True),
     Column("superseded_by", String(32), nullable=True, doc="Job of a later revision with the same model."),
     Column("result", JSON, nullable=True),
-    UniqueConstraint("series_instance_uid", "revision", "model_id", "model_digest", "run"),
+    Column("shadow", Boolean, nullable=False, default=False, doc="Its result is recorded, not published."),
+    Column("whole_study", Boolean, nullable=False, default=False, doc="Its model reads several series of the study."),
+    UniqueConstraint(
+        *("series_instance_uid", "revision", "model_id", "model_version", "model_digest", "run"),
+        name="uq_jobs_input_model_run",  # by the convention it would be too long for MySQL
+    ),
     Index("ix_jobs_state_next_run_at", "state", "next_run_at"),
     Index("ix_jobs_created_at_job_id", "created_at", "job_id"),
+    Index("ix_jobs_model_id_model_version", "model_id", "model_version"),
 )
 
 job_stages: Final = Table(
@@ -141,6 +147,30 @@ outbox: Final = Table(
     Column("created_at", UTC_TIME, nullable=False),
     Column("dispatched_at", UTC_TIME, nullable=True, index=True, doc="Last hint; NULL: a hint is owed."),
     UniqueConstraint("job_id", "queue"),
+)
+
+joined_series: Final = Table(
+    "joined_series",
+    METADATA,
+    Column("job_id", String(32), ForeignKey("jobs.job_id"), primary_key=True),
+    Column("series_instance_uid", String(64), primary_key=True),
+    Column("revision", Integer, primary_key=True, autoincrement=False),
+    Index("ix_joined_series_series_instance_uid_revision", "series_instance_uid", "revision"),
+)
+"""Series that stand with a job about their study, beside the one that it was made for."""
+
+model_deployments: Final = Table(
+    "model_deployments",
+    METADATA,
+    Column("id", BIG_ID, primary_key=True, autoincrement=True, doc="In the order of the decisions."),
+    Column("at", UTC_TIME, nullable=False),
+    Column("model_id", String(64), nullable=False),
+    Column("model_version", String(32), nullable=False),
+    Column("model_digest", String(64), nullable=False),
+    Column("deployment", String(16), nullable=False),
+    Column("actor", String(64), nullable=False),
+    Column("reason", Text, nullable=False, default=""),
+    Index("ix_model_deployments_model_id_model_version", "model_id", "model_version"),
 )
 
 users: Final = Table(

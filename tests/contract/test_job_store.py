@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from threading import Barrier
@@ -15,6 +16,7 @@ from sqlalchemy import URL, Connection, Engine, Row, func, select
 from inference.domain.arrival import ArrivalHeader, Decision
 from inference.domain.identifiers import UID, JobID
 from inference.domain.job import (
+    DELIVERY_STATES,
     TRANSITIONS,
     Failure,
     Hint,
@@ -97,6 +99,12 @@ def put_into(store: SQLJobStore, job: Job, state: JobState) -> None:
         store.reject(claimed(store, job), REASON)
     elif state is JobState.CANCELLED:
         store.cancel(job.job_id)
+    elif state is JobState.WITHDRAWING:
+        store.deliver(claimed(store, job), {})
+        store.withdraw(MODEL, "it mixes up left and right")
+    elif state is JobState.WITHDRAWN:
+        put_into(store, job, JobState.WITHDRAWING)
+        store.withdrawn(claimed(store, job, DELIVERY))
     assert store.get(job.job_id).state is state
 
 
@@ -123,14 +131,15 @@ def test_a_new_job_is_received(store: SQLJobStore, database: Engine, clock: Fixe
 
 
 def test_the_same_input_makes_one_job(store: SQLJobStore, job: Job) -> None:
-    """Input, model and run name a job; another run, revision or digest is another job."""
+    """Input, model and run name a job; another run, revision, version or digest is another job."""
     assert store.create(NEW) == job
     others = {
         store.create(NewJob(STUDY, SERIES, 1, MODEL, run=1)).job_id,
         store.create(NewJob(STUDY, SERIES, 2, MODEL)).job_id,
         store.create(NewJob(STUDY, SERIES, 1, OTHER_MODEL)).job_id,
+        store.create(NewJob(STUDY, SERIES, 1, replace(MODEL, version="1.1.0"))).job_id,
     }
-    assert len(others | {job.job_id}) == 4
+    assert len(others | {job.job_id}) == 5
 
 
 def test_the_same_input_at_once_makes_one_job(store: SQLJobStore, database: Engine) -> None:
@@ -214,7 +223,7 @@ def test_only_waiting_jobs_are_claimed(store: SQLJobStore, job: Job, state: JobS
     put_into(store, job, state)
 
     assert store.claim(job.job_id, INFERENCE, "worker-2", 60) is None
-    if state is not JobState.DELIVERING:
+    if state not in DELIVERY_STATES:
         assert store.claim(job.job_id, DELIVERY, "worker-2", 60) is None
 
 

@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import JSON, URL, Engine, insert, inspect, select
+from sqlalchemy import JSON, URL, Column, Engine, MetaData, Table, insert, inspect, select
 from sqlalchemy.dialects import mysql
+from sqlalchemy.exc import IntegrityError
 
 from inference.errors import StoreUnavailable
 from integrations.persistence.engine import engine_for
 from integrations.persistence.migrations import is_current, upgrade
-from integrations.persistence.tables import METADATA, studies
+from integrations.persistence.tables import METADATA, job_stages, jobs, studies
 from tests.support.databases import BOTH_DATABASES
 from tests.support.fakes import NOON
 
@@ -50,6 +51,41 @@ def test_upgrade_makes_the_tables(empty_database: URL) -> None:
 
     assert is_current(engine)
     assert differences(engine) == []
+    engine.dispose()
+
+
+def test_rows_of_the_first_schema_are_kept(empty_database: URL) -> None:
+    """A node that has worked is upgraded with all it knows, and what refers to a job still does."""
+    engine = engine_for(empty_database)
+    upgrade(engine, "0001")
+    old = Table("jobs", MetaData(), Column("result", JSON), autoload_with=engine)
+    with engine.begin() as connection:
+        model = {"model_id": "brain_structures", "model_version": "0.1.0", "model_digest": "d" * 64}
+        made = {"created_at": NOON, "updated_at": NOON, "state": "COMPLETED", "attempt": 1, "lease_token": 1}
+        job = {
+            "job_id": "a" * 32,
+            "study_instance_uid": "1.2",
+            "series_instance_uid": "1.2.3",
+            "revision": 1,
+            "run": 0,
+        }
+        connection.execute(insert(old).values(**job, **model, **made, result={"measurements": [1.5]}))
+        stage = {"stage": "infer", "attempt": 1, "started_at": NOON, "seconds": 2.0}
+        connection.execute(insert(job_stages).values(job_id="a" * 32, **stage))
+
+    upgrade(engine)
+
+    assert differences(engine) == []
+    with engine.connect() as connection:
+        kept = connection.execute(select(jobs, job_stages.c.seconds).join(job_stages)).one()
+        assert (kept.job_id, kept.shadow, kept.result, kept.seconds) == (
+            "a" * 32,
+            False,
+            {"measurements": [1.5]},
+            2.0,
+        )
+    with pytest.raises(IntegrityError), engine.begin() as connection:
+        connection.execute(insert(job_stages).values(job_id="b" * 32, **stage))
     engine.dispose()
 
 

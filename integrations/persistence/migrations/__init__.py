@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from alembic import command
 from alembic.config import Config
@@ -21,10 +21,17 @@ LOCK_NAME: Final = "neuronova_node_migrations"
 LOCK_SECONDS: Final = 120
 
 
-def upgrade(engine: Engine) -> None:
+def upgrade(engine: Engine, revision: str = "head") -> None:
     """Run every migration that the database lacks.
 
     Several processes may start at once: one migrates, the others wait and find nothing to do.
+
+    Parameters
+    ----------
+    engine
+        The database.
+    revision
+        How far to go.
 
     Raises
     ------
@@ -35,7 +42,7 @@ def upgrade(engine: Engine) -> None:
         with _exclusive(engine) as connection:
             config = _config()
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            command.upgrade(config, revision)
     except SQLAlchemyError as error:
         raise StoreUnavailable(f"the database cannot be migrated ({type(error).__name__})") from error
 
@@ -63,12 +70,33 @@ def _config() -> Config:
 
 
 @contextmanager
+def _loose_references(connection: Connection) -> Iterator[None]:
+    """Switch foreign keys off, outside any transaction: SQLite changes a table by making it anew under its name.
+
+    See "Making Other Kinds Of Table Schema Changes" in SQLite's ALTER TABLE documentation.
+    """
+    driver: Any = connection.connection.driver_connection
+    driver.execute("PRAGMA foreign_keys=OFF")
+    try:
+        yield
+    finally:
+        driver.execute("PRAGMA foreign_keys=ON")
+
+
+def _check_references(connection: Connection) -> None:
+    broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
+    if broken is not None:
+        raise StoreUnavailable(f"the migration would leave rows of {broken[0]} without what they refer to")
+
+
+@contextmanager
 def _exclusive(engine: Engine) -> Iterator[Connection]:
     with engine.connect() as plain:
         connection = plain.execution_options(**{BEGIN_OPTION: "EXCLUSIVE"})
         if engine.dialect.name == "sqlite":
-            with connection.begin():
+            with _loose_references(connection), connection.begin():
                 yield connection
+                _check_references(connection)
             return
         # A schema change commits by itself in MySQL, so a lock that outlives transactions is needed.
         if (
