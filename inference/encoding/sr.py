@@ -27,9 +27,11 @@ from inference.encoding.sr_groups import Evidence, measurement_groups
 def build_sr(images: SourceImages, evidence: Evidence, imprint: Imprint) -> Dataset:
     """Build the report: complete, not verified, preliminary (PS3.3 section C.17.2).
 
-    Totals over several structures are not in it, since they have no segment to draw; FHIR carries them. A report of
-    nothing that could be drawn has a title of its own: OHIF draws what is titled a measurement report, and shows
-    anything else as text.
+    Totals over several structures are not in it, since they have no segment to draw; FHIR carries them.
+
+    A report of nothing that could be drawn has a title of its own and no Image Library: OHIF throws on a measurement
+    report without a measurement, and shows any other as text, in which every image of a library is a line before the
+    first word that matters. Its sources are in its evidence.
 
     Parameters
     ----------
@@ -47,8 +49,9 @@ def build_sr(images: SourceImages, evidence: Evidence, imprint: Imprint) -> Data
     """
     spec, uids = imprint.spec, imprint.uids
     groups, unplaced = measurement_groups(evidence), evaluations(evidence.result)
-    report = _report(images, spec, bool(groups))
+    report = _report(spec, is_drawn=bool(groups))
     if groups:
+        report.ContentSequence.extend(sr.ImageLibrary(_library(images)))
         report.ContentSequence.append(_imaging_measurements(groups))
     if unplaced:
         report.ContentSequence.append(qualitative_evaluations(unplaced))
@@ -71,18 +74,19 @@ def build_sr(images: SourceImages, evidence: Evidence, imprint: Imprint) -> Data
         contributing_equipment=[contribution(spec.reference)],
         series_description=series_description(spec.title, "measurements" if groups else "findings"),
     )
-    _list_all(images, document.ContentSequence.find(codes.DCM.ImageLibrary)[0])
+    for library in document.ContentSequence.find(codes.DCM.ImageLibrary):
+        _list_all(images, library)
     imprint.press(document, images.header)
     return document
 
 
-def _report(images: SourceImages, spec: ModelSpec, has_groups: bool) -> sr.ContainerContentItem:
-    """Give the root of TID 1500 with its language, observer, procedure and sources.
+def _report(spec: ModelSpec, *, is_drawn: bool) -> sr.ContainerContentItem:
+    """Give the root of TID 1500 with its language, observer and procedure.
 
     ``highdicom.sr.MeasurementReport`` cannot make one without measurement groups.
     """
-    title = IMAGING_MEASUREMENT_REPORT if has_groups else FINDINGS_REPORT
-    root = sr.ContainerContentItem(concept(title), template_id="1500")
+    title = IMAGING_MEASUREMENT_REPORT if is_drawn else FINDINGS_REPORT
+    root = sr.ContainerContentItem(concept(title), is_content_continuous=is_drawn, template_id="1500")
     root.ContentSequence = sr.ContentSequence()
     english = sr.CodedConcept("en", "RFC5646", "English")
     root.ContentSequence.extend(sr.LanguageOfContentItemAndDescendants(english))
@@ -93,7 +97,6 @@ def _report(images: SourceImages, spec: ModelSpec, has_groups: bool) -> sr.Conta
         relationship_type=sr.RelationshipTypeValues.HAS_CONCEPT_MOD,
     )
     root.ContentSequence.append(procedure)
-    root.ContentSequence.extend(sr.ImageLibrary(_library(images)))
     return root
 
 

@@ -76,10 +76,15 @@ def evaluations(result: AnalysisResult) -> list[Evaluation]:
 
 
 def qualitative_evaluations(found: Iterable[Evaluation]) -> sr.ContainerContentItem:
-    """Give the container: a coded item for each, and all of them in words."""
+    """Give the container: a coded item for each, and all of them in words.
+
+    Its items are separate: viewers write the values of continuous ones in a row, without their names.
+    """
     found = tuple(found)
     container = sr.ContainerContentItem(
-        concept(QUALITATIVE_EVALUATIONS), relationship_type=sr.RelationshipTypeValues.CONTAINS
+        concept(QUALITATIVE_EVALUATIONS),
+        is_content_continuous=False,
+        relationship_type=sr.RelationshipTypeValues.CONTAINS,
     )
     words = " ".join([*(evaluation.sentence for evaluation in found), NOTICE])
     comment = sr.TextContentItem(concept(COMMENT), words, relationship_type=sr.RelationshipTypeValues.CONTAINS)

@@ -148,6 +148,11 @@ def test_a_report_without_segments_still_lists_its_sources(case: Case) -> None:
         for instance in series.ReferencedSOPSequence
     }
     assert evidence == {header.SOPInstanceUID for header in case.encoding.data_sets}
+    assert items(report, "Image Library") == []
+    assert {
+        report.ContinuityOfContent,
+        *(i.ContinuityOfContent for i in items(report, "Qualitative Evaluations")),
+    } == {"SEPARATE"}
 
 
 def test_a_classification_is_said_with_probability_and_identity(case: Case) -> None:
