@@ -97,8 +97,11 @@ class StudyContents:
         Whether any of its series is still open.
     last_received_at
         When its latest instance came.
+    signalled
+        Whether somebody said since then that it is complete, and named no series that is not here.
     """
 
     closed: tuple[SeriesRevision, ...]
     receiving: bool
     last_received_at: datetime
+    signalled: bool = False

@@ -11,7 +11,13 @@ from sqlalchemy import Connection, Engine, Row, select, update
 from inference.domain.arrival import Arrival, ArrivalHeader, Decision, ReceivingSeries
 from inference.domain.identifiers import UID, AETitle, JobID
 from inference.domain.job import NewJob
-from inference.domain.study import CompletionEvidence, InstanceIdentity, SeriesRevision, StoredInstance
+from inference.domain.study import (
+    CompletionEvidence,
+    InstanceIdentity,
+    SeriesRevision,
+    StoredInstance,
+    StudyContents,
+)
 from inference.errors import SpoolFull, StoreUnavailable, StudyNotFound
 from inference.ports import Clock, StudyIndex, UIDSource
 from integrations.persistence.arrivals import (
@@ -22,7 +28,13 @@ from integrations.persistence.arrivals import (
     make_and_hold,
     place_instance,
 )
-from integrations.persistence.job_rows import find_job, insert_job
+from integrations.persistence.study_jobs import (
+    create_job,
+    find_job_of,
+    hasten_if_settled,
+    hold_study,
+    signal_holds,
+)
 from integrations.persistence.tables import instances, series, studies
 from integrations.persistence.times import from_column, to_column
 from integrations.persistence.transactions import Transactions
@@ -105,15 +117,37 @@ class SQLStudyIndex(StudyIndex):
                 instances.c.series_instance_uid == series_instance_uid, instances.c.current
             )
             found = connection.execute(statement.order_by(instances.c.sop_instance_uid)).all()
-        study_uid = UID(row.study_instance_uid)
-        return SeriesRevision(
-            study_instance_uid=study_uid,
-            series_instance_uid=series_instance_uid,
-            revision=row.revision,
-            instances=tuple(self._instance(study_uid, entry) for entry in found),
-            evidence=evidence or CompletionEvidence(row.evidence or CompletionEvidence.QUIET_TIME),
-            arrivals=row.arrivals,
-            completed_at=from_column(row.completed_at),
+        return self._revision(row, found, evidence)
+
+    def study(self, study_instance_uid: UID) -> StudyContents:
+        """Give the closed series of a study and whether more may come.
+
+        A series that a signal named and of which nothing has come yet is not open; but the study is not complete
+        without it, whatever the signal said.
+
+        Raises
+        ------
+        StudyNotFound
+            If the study is not known.
+        """
+        of_study = series.c.study_instance_uid == study_instance_uid
+        in_order = (series.c.first_received_at, series.c.series_instance_uid)
+        newest = select(instances).join(series).where(of_study, ~series.c.receiving, instances.c.current)
+        found: dict[str, list[Row[Any]]] = {}
+        with self._transactions.read() as connection:
+            wanted = studies.c.study_instance_uid == study_instance_uid
+            study = connection.execute(select(studies).where(wanted)).one_or_none()
+            if study is None:
+                raise StudyNotFound("there is no such study on this node")
+            rows = connection.execute(select(series).where(of_study).order_by(*in_order)).all()
+            for entry in connection.execute(newest.order_by(instances.c.sop_instance_uid)):
+                found.setdefault(entry.series_instance_uid, []).append(entry)
+        closed = (row for row in rows if not row.receiving)
+        return StudyContents(
+            closed=tuple(self._revision(row, found.get(row.series_instance_uid, ())) for row in closed),
+            receiving=any(row.receiving and row.instance_count for row in rows),
+            last_received_at=from_column(study.last_received_at),
+            signalled=signal_holds(study) and all(row.instance_count for row in rows),
         )
 
     def signal_complete(self, study_instance_uid: UID, expected: Mapping[UID, int]) -> None:
@@ -141,6 +175,7 @@ class SQLStudyIndex(StudyIndex):
                 make_and_hold(connection, series, {**row, "first_received_at": now, "last_received_at": now})
                 open_here = (_is(series_uid), series.c.receiving, series.c.study_instance_uid == study_instance_uid)
                 connection.execute(update(series).where(*open_here).values(expected_count=count))
+            hasten_if_settled(connection, study_instance_uid, self._clock.now())
 
         self._transactions.write(signal)
 
@@ -148,22 +183,40 @@ class SQLStudyIndex(StudyIndex):
         """Declare a series complete and create its jobs with their outbox rows, in one transaction.
 
         If an instance arrived since ``series`` was read, nothing happens and no job is returned: the series
-        stays open. Closing the same revision again changes nothing and gives the jobs of the first time.
+        stays open. Closing the same revision again changes nothing and gives the jobs of the first time. A job about
+        the study that has not begun is joined, and given instead of a new one.
         """
         now = self._clock.now()
         ids = [self._uids.job_id() for _ in jobs]
 
         def close(connection: Connection) -> Sequence[JobID]:
             """Close the series, unless something arrived meanwhile."""
+            hold_study(connection, series.study_instance_uid)
             row = _unchanged(connection, series)
             if row is None:
                 return []
             if not row.receiving:
-                return [job_id for job in jobs if (job_id := find_job(connection, job)) is not None]
+                return [job_id for job in jobs if (job_id := find_job_of(connection, job)) is not None]
             _decide(connection, series, decision, to_column(now))
-            return [insert_job(connection, job, job_id, now) for job, job_id in zip(jobs, ids, strict=True)]
+            made = [create_job(connection, job, job_id, now) for job, job_id in zip(jobs, ids, strict=True)]
+            hasten_if_settled(connection, series.study_instance_uid, now)
+            return made
 
         return self._transactions.write(close)
+
+    def _revision(
+        self, row: Row[Any], found: Sequence[Row[Any]], evidence: CompletionEvidence | None = None
+    ) -> SeriesRevision:
+        study_uid = UID(row.study_instance_uid)
+        return SeriesRevision(
+            study_instance_uid=study_uid,
+            series_instance_uid=UID(row.series_instance_uid),
+            revision=row.revision,
+            instances=tuple(self._instance(study_uid, entry) for entry in found),
+            evidence=evidence or CompletionEvidence(row.evidence or CompletionEvidence.QUIET_TIME),
+            arrivals=row.arrivals,
+            completed_at=from_column(row.completed_at),
+        )
 
     def _instance(self, study_instance_uid: UID, row: Row[Any]) -> StoredInstance:
         identity = InstanceIdentity(

@@ -10,7 +10,7 @@ from threading import Lock
 from inference.domain.arrival import Arrival, ArrivalHeader, Decision, ReceivingSeries
 from inference.domain.identifiers import UID, AETitle, JobID
 from inference.domain.job import NewJob
-from inference.domain.study import CompletionEvidence, SeriesRevision, StoredInstance
+from inference.domain.study import CompletionEvidence, SeriesRevision, StoredInstance, StudyContents
 from inference.errors import StudyNotFound
 from inference.ports import Clock, StudyIndex
 
@@ -62,6 +62,7 @@ class MemoryIndex(StudyIndex):
             if not row.receiving:
                 row.revision += 1
                 row.receiving = True
+                row.signalled = False
             row.instances[identity.sop_instance_uid] = instance
             row.arrivals += 1
             row.last_received_at = self._clock.now()
@@ -101,6 +102,18 @@ class MemoryIndex(StudyIndex):
             evidence or CompletionEvidence.QUIET_TIME,
         )
 
+    def study(self, study_instance_uid: UID) -> StudyContents:
+        """Give the closed series."""
+        rows = {uid: row for uid, row in self.rows.items() if row.study_instance_uid == study_instance_uid}
+        if not rows:
+            raise StudyNotFound("no such study")
+        return StudyContents(
+            closed=tuple(self.series(uid) for uid, row in rows.items() if not row.receiving),
+            receiving=any(row.receiving for row in rows.values()),
+            last_received_at=max(row.last_received_at for row in rows.values()),
+            signalled=all(row.signalled for row in rows.values()),
+        )
+
     def signal_complete(self, study_instance_uid: UID, expected: Mapping[UID, int]) -> None:
         """Note the signal."""
         for uid, row in self.rows.items():
@@ -116,7 +129,6 @@ class MemoryIndex(StudyIndex):
             if not row.receiving or now != series.instances:
                 return []
             row.receiving = False
-            row.signalled = False
             row.decisions.append((series.evidence, decision))
             row.jobs.extend(jobs)
             return [JobID(f"{number:032x}") for number, _ in enumerate(row.jobs)][-len(jobs) :]
