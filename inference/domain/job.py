@@ -77,6 +77,9 @@ TERMINAL: Final = frozenset(
 DELIVERY_STATES: Final = frozenset({JobState.DELIVERING, JobState.WITHDRAWING})
 """What the delivery queue works on: the result is on disk, and archive and report server are to be told."""
 
+WITHDRAWAL: Final = "withdrawn"
+"""Key of a job's result under which ``reason`` and ``at`` (ISO 8601) of its withdrawal are."""
+
 
 def check_transition(current: JobState, wanted: JobState) -> None:
     """Raise unless ``wanted`` may follow ``current``.

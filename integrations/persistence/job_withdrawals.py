@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, or_, select, update
 
 from inference.domain.deployment import DeploymentEvent
 from inference.domain.identifiers import JobID
-from inference.domain.job import Failure, JobState, ModelReference, QueueName
+from inference.domain.job import WITHDRAWAL, Failure, JobState, ModelReference, QueueName
 from inference.errors import ModelRecalled
 from integrations.persistence.deployments import find_recall
 from integrations.persistence.job_hints import WAITING
@@ -19,9 +19,6 @@ from integrations.persistence.job_rows import model_of, owe_hint
 from integrations.persistence.job_writes import reason_columns
 from integrations.persistence.tables import jobs
 from integrations.persistence.times import to_column
-
-WITHDRAWN: Final = "withdrawn"
-"""Key of a job's result under which reason and time of its withdrawal are kept."""
 
 BATCH: Final = 100
 """Jobs that one transaction orders the withdrawal of."""
@@ -101,7 +98,7 @@ def withdraw_batch(connection: Connection, order: Order, after: str) -> Ordered:
 
 def is_withdrawn(row: Row[Any]) -> bool:
     """Tell whether the withdrawal of a job's result was ordered."""
-    return WITHDRAWN in (row.result or {})
+    return WITHDRAWAL in (row.result or {})
 
 
 def withdrawing(connection: Connection, row: Row[Any], now: datetime) -> dict[str, Any]:
@@ -139,7 +136,7 @@ def _changes(row: Row[Any], order: Order) -> dict[str, Any]:
     is being published at this moment is withdrawn after it is there.
     """
     note = {"reason": order.reason, "at": order.at.isoformat()}
-    result = {WITHDRAWN: note, **row.result}
+    result = {WITHDRAWAL: note, **row.result}
     return {"state": JobState.WITHDRAWING, "result": result, "error_code": None, "error_message": None}
 
 

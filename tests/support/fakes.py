@@ -12,10 +12,10 @@ from threading import Lock
 
 from inference.domain.artifact import DicomArtifact
 from inference.domain.identifiers import UID, JobID
-from inference.domain.job import Hint, Job, QueueName
-from inference.domain.model_spec import ModelSpec
+from inference.domain.job import Hint, Job, ModelReference, QueueName
+from inference.domain.model_spec import Deployment, ModelSpec
 from inference.domain.result import Report
-from inference.errors import JobNotFound, ModelNotFound, NodeError, NotCommitted
+from inference.errors import JobNotFound, ModelNotFound, ModelRecalled, NodeError, NotCommitted
 from inference.ports import (
     ArchiveCounter,
     ArtifactSink,
@@ -151,16 +151,26 @@ class FakeReportSink(ReportSink):
 
     def __init__(self) -> None:
         self.reports: dict[UID, Report] = {}
+        self.withdrawn: dict[UID, str] = {}
         self.calls = 0
         self.failures: list[NodeError] = []
 
     def store(self, report: Report) -> str:
         """Keep the report under its UID."""
+        self._count_or_fail()
+        self.reports[report.report_uid] = report
+        return f"DiagnosticReport/{report.report_uid}"
+
+    def withdraw(self, report: Report, reason: str) -> None:
+        """Note the reason of a report that is kept."""
+        self._count_or_fail()
+        if report.report_uid in self.reports:
+            self.withdrawn[report.report_uid] = reason
+
+    def _count_or_fail(self) -> None:
         self.calls += 1
         if self.failures:
             raise self.failures.pop(0)
-        self.reports[report.report_uid] = report
-        return f"DiagnosticReport/{report.report_uid}"
 
 
 class MemoryResultStore(ResultStore):
@@ -214,20 +224,33 @@ class FakeCounter(ArchiveCounter):
 
 @dataclass
 class FixedCatalogue(ModelCatalogue):
-    """A catalogue of given models."""
+    """A catalogue of given models, each deployed as its ``deployment`` says."""
 
     models: Sequence[ModelSpec] = ()
 
-    def active(self) -> Sequence[ModelSpec]:
+    def all(self) -> Sequence[ModelSpec]:
         """List the models in order of id."""
         return sorted(self.models, key=lambda spec: spec.reference.model_id)
 
+    def active(self) -> Sequence[ModelSpec]:
+        """List the models that run."""
+        return [spec for spec in self.all() if spec.deployment in {Deployment.ACTIVE, Deployment.SHADOW}]
+
     def get(self, model_id: str) -> ModelSpec:
-        """Give one model."""
+        """Give the active version of a model."""
         for spec in self.models:
-            if spec.reference.model_id == model_id:
+            if spec.reference.model_id == model_id and spec.deployment is Deployment.ACTIVE:
                 return spec
         raise ModelNotFound(f"no model {model_id}")
+
+    def exactly(self, reference: ModelReference) -> ModelSpec:
+        """Give one version."""
+        for spec in self.models:
+            if spec.reference == reference:
+                if spec.deployment is Deployment.RECALLED:
+                    raise ModelRecalled(f"{reference.model_id} was recalled")
+                return spec
+        raise ModelNotFound(f"no model {reference.model_id} {reference.version}")
 
 
 @dataclass
