@@ -199,6 +199,7 @@ def _work_options(settings: Settings, uid_source: RandomUIDSource) -> WorkOption
         max_attempts=settings.max_attempts,
         retry_base_seconds=settings.retry_base_s,
         delivery_deadline_hours=settings.delivery_deadline_hours,
+        channel_wait_seconds=settings.channel_wait_seconds,
     )
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from inference.domain.arrival import Decision
 from inference.domain.identifiers import JobID
 from inference.domain.job import NewJob
-from inference.domain.model_spec import ModelSpec
+from inference.domain.model_spec import Deployment, ModelSpec
+from inference.domain.series_header import SeriesHeader
 from inference.domain.study import SeriesRevision
 from inference.errors import InstanceUnreadable, NodeError
 from inference.ports import ModelCatalogue, StudyIndex
@@ -39,7 +41,7 @@ class Intake:
         """Close a series with one job per model that wants it, or one that is born REJECTED with the reason.
 
         A series that cannot be read is rejected as well: it would not become readable by looking again, and silence
-        is a defect.
+        is a defect. Models in shadow have no say in the decision; their jobs are made beside it.
 
         Parameters
         ----------
@@ -52,34 +54,36 @@ class Intake:
             Empty if an instance arrived meanwhile; the series stays open then.
         """
         try:
-            matches = self._matching_models(series)
+            refusal, matches = self._select(describe(read_headers(series.instances)))
         except NodeError as error:
-            return self._reject(series, error)
+            refusal, matches = error, ()
         except Exception as error:  # noqa: BLE001 - headers made by strangers; a dozen exception types are known
-            return self._reject(series, InstanceUnreadable(f"the headers cannot be read ({type(error).__name__})"))
+            refusal, matches = InstanceUnreadable(f"the headers cannot be read ({type(error).__name__})"), ()
+        return self._close(series, refusal, matches)
+
+    def _select(self, header: SeriesHeader) -> tuple[NodeError | None, tuple[ModelSpec, ...]]:
+        models = self._catalogue.active()
+        decisive = select(header, [spec for spec in models if spec.deployment is not Deployment.SHADOW])
+        shadows = select(header, [spec for spec in models if spec.deployment is Deployment.SHADOW])
+        return decisive.refusal, decisive.matches + shadows.matches
+
+    def _close(
+        self, series: SeriesRevision, refusal: NodeError | None, matches: Sequence[ModelSpec]
+    ) -> Sequence[JobID]:
         jobs = [_job(series, spec) for spec in matches]
-        created = self._index.close(series, Decision(analysed=True, code=None, message=None), jobs)
-        if created and self._on_jobs is not None:
+        decision = Decision(analysed=True, code=None, message=None)
+        if refusal is not None:
+            decision = Decision(analysed=False, code=refusal.code, message=refusal.message)
+            jobs.append(replace(_job(series), rejection=(refusal.code, refusal.message)))
+        created = self._index.close(series, decision, jobs)
+        if created and matches and self._on_jobs is not None:
             self._on_jobs()
         return created
 
-    def _matching_models(self, series: SeriesRevision) -> Sequence[ModelSpec]:
-        selection = select(describe(read_headers(series.instances)), self._catalogue.active())
-        if selection.refusal is not None:
-            raise selection.refusal
-        return selection.matches
 
-    def _reject(self, series: SeriesRevision, reason: NodeError) -> Sequence[JobID]:
-        decision = Decision(analysed=False, code=reason.code, message=reason.message)
-        job = NewJob(
-            series.study_instance_uid,
-            series.series_instance_uid,
-            series.revision,
-            model=None,
-            rejection=(reason.code, reason.message),
-        )
-        return self._index.close(series, decision, [job])
-
-
-def _job(series: SeriesRevision, spec: ModelSpec) -> NewJob:
-    return NewJob(series.study_instance_uid, series.series_instance_uid, series.revision, model=spec.reference)
+def _job(series: SeriesRevision, spec: ModelSpec | None = None) -> NewJob:
+    names = series.study_instance_uid, series.series_instance_uid, series.revision
+    if spec is None:
+        return NewJob(*names, model=None)
+    shadow = spec.deployment is Deployment.SHADOW
+    return NewJob(*names, model=spec.reference, shadow=shadow, whole_study=len(spec.channels) > 1)

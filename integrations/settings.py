@@ -147,6 +147,9 @@ class Settings(BaseSettings):
     embedded mode, where the sender is mostly a command line."""
     settle_time_s: Seconds = 2.0
     """Seconds between the two questions to the archive that must agree: equality once proves nothing."""
+    channel_wait_seconds: float = Field(default=600.0, ge=0, le=86400, allow_inf_nan=False)
+    """Seconds after its latest instance for which a study may still receive a series that a model with several
+    channels lacks; an explicit signal that the study is complete ends the wait at once."""
 
     archive: Peer | None = None
     """The archive for results, ``AE@host:port``; none: a folder."""

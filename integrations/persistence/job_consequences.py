@@ -19,7 +19,7 @@ def supersede(connection: Connection, job: Job) -> None:
     later = connection.scalar(
         select(jobs.c.job_id)
         .where(*same, _replaces(job), jobs.c.state == JobState.COMPLETED)
-        .order_by(jobs.c.revision.desc(), jobs.c.created_at.desc())
+        .order_by(jobs.c.created_at.desc(), jobs.c.revision.desc())
         .limit(1)
     )
     if later is not None:

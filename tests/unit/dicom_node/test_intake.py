@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,14 @@ from pydicom.uid import SecondaryCaptureImageStorage
 from dicom_node.intake import Intake
 from inference.domain.arrival import ArrivalHeader
 from inference.domain.identifiers import AETitle
+from inference.domain.model_spec import Deployment, Weighting
 from inference.domain.study import CompletionEvidence, SeriesRevision
 from inference.errors import ReasonCode
 from models.catalogue import FolderCatalogue, builtin_models_root
 from tests.support.fakes import FixedCatalogue, FixedClock
 from tests.support.memory_index import MemoryIndex, SeriesRow
+from tests.support.model_packages import make_spec, with_id
+from tests.support.several_channels import with_channels
 from tests.support.synthetic_series import SeriesOptions, axial_grid, revision_of, write_series
 
 
@@ -126,3 +130,51 @@ def test_an_arrival_meanwhile_refuses_the_decision(tmp_path: Path, catalogue: Fo
         bench.index.add(instance, ArrivalHeader(), AETitle("SENDER"))
     assert bench.intake.admit(stale) == []
     assert bench.index.rows[stale.series_instance_uid].receiving
+
+
+FLAIR = {"ScanningSequence": ["SE", "IR"], "RepetitionTime": "9000", "EchoTime": "120", "InversionTime": "2500"}
+TWO = with_id(with_channels(make_spec(), T1=Weighting.T1, FLAIR=Weighting.FLAIR), "two_channels")
+
+
+@pytest.mark.parametrize("header", [{}, FLAIR], ids=["T1", "FLAIR"])
+def test_a_model_with_several_channels_gets_a_job_about_the_study(tmp_path: Path, header: dict[str, object]) -> None:
+    """From each of its series; whether that becomes one job is the index's to say."""
+    row = Bench(head(tmp_path, SeriesOptions(header=header)), FixedCatalogue([TWO])).admit()
+    (job,) = row.jobs
+    assert (job.model, job.whole_study, job.shadow) == (TWO.reference, True, False)
+    assert row.decisions[0][1].analysed
+
+
+def test_a_model_with_one_channel_gets_a_job_about_the_series(tmp_path: Path) -> None:
+    """Beside one about the study."""
+    row = Bench(head(tmp_path), FixedCatalogue([make_spec(), TWO])).admit()
+    assert [(job.model.model_id, job.whole_study) for job in row.jobs if job.model] == [
+        ("test_model", False),
+        ("two_channels", True),
+    ]
+
+
+SHADOW = replace(with_id(make_spec(), "trial"), deployment=Deployment.SHADOW)
+
+
+def test_a_model_in_shadow_gets_its_job_and_has_no_say(tmp_path: Path) -> None:
+    """A series that only it wants is not analysed: nothing of it will be published, and that must be said."""
+    bench = Bench(head(tmp_path), FixedCatalogue([SHADOW]))
+    row = bench.admit()
+    decision = row.decisions[0][1]
+    assert (decision.analysed, decision.code) == (False, ReasonCode.NO_MODEL)
+    assert [(job.model, job.shadow, job.rejection) for job in row.jobs] == [
+        (SHADOW.reference, True, None),
+        (None, False, (decision.code, decision.message)),
+    ]
+    assert bench.hurried == 1
+
+
+def test_a_model_in_shadow_works_beside_the_others(tmp_path: Path) -> None:
+    """The decision is theirs."""
+    row = Bench(head(tmp_path), FixedCatalogue([SHADOW, make_spec()])).admit()
+    assert row.decisions[0][1].analysed
+    assert [(job.model.model_id, job.shadow) for job in row.jobs if job.model] == [
+        ("test_model", False),
+        ("trial", True),
+    ]
