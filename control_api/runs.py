@@ -9,9 +9,9 @@ import structlog
 from control_api.records import JobView, SeriesView, StudyView
 from control_api.schemas.job import RunOrder
 from control_api.services import Services
-from inference.domain.identifiers import UID, JobID
-from inference.domain.job import Hint, Job, JobState, NewJob, QueueName
-from inference.domain.model_spec import ModelSpec
+from inference.domain.identifiers import JobID
+from inference.domain.job import Hint, Job, JobState, ModelReference, NewJob, QueueName
+from inference.domain.model_spec import Deployment, ModelSpec
 from inference.domain.study import SeriesRevision
 from inference.errors import IncompleteSeries, NodeError, NoMatchingModel, QueueUnavailable, ReasonCode
 
@@ -21,6 +21,7 @@ def start(given: Services, order: RunOrder) -> tuple[JobView, ...]:
 
     A series that is still being received is left out, for its run would be made of a part. Two equal orders at the
     same moment make one run: both count up from the same number, and the job store gives the second the first's job.
+    A model that reads several series of a study runs once for it, whether the order names the study or one of them.
 
     Raises
     ------
@@ -31,10 +32,7 @@ def start(given: Services, order: RunOrder) -> tuple[JobView, ...]:
     NoMatchingModel
         If no model is named and no active one wants any of the series.
     """
-    created = [
-        given.jobs.create(_new_job(given, revision, spec))
-        for revision, spec in _work(given, order, _closed(given, order))
-    ]
+    created = [given.jobs.create(_new_job(given, revision, spec)) for revision, spec in _work(given, order)]
     for job in created:
         _hint(given, job)
     return tuple(given.queries.job(job.job_id) for job in created)
@@ -56,9 +54,8 @@ def location(created: Sequence[JobView]) -> str:
     return f"/api/jobs/{created[0].job_id}" if len(created) == 1 else f"/api/jobs?study_uid={created[0].study_uid}"
 
 
-def _closed(given: Services, order: RunOrder) -> list[SeriesView]:
-    wanted = _series(_study(given, order), order.series_uid)
-    closed = [series for series in wanted if not series.receiving]
+def _closed(found: Sequence[SeriesView]) -> list[SeriesView]:
+    closed = [series for series in found if not series.receiving]
     if not closed:
         raise IncompleteSeries(ReasonCode.INCOMPLETE, "still being received; complete the study first")
     return closed
@@ -71,16 +68,16 @@ def _study(given: Services, order: RunOrder) -> StudyView:
     return given.queries.study(order.study_uid)
 
 
-def _series(study: StudyView, series_uid: UID | None) -> list[SeriesView]:
-    return [series for series in study.series if series_uid in (None, series.series_uid)]
-
-
-def _work(given: Services, order: RunOrder, closed: Sequence[SeriesView]) -> list[tuple[SeriesRevision, ModelSpec]]:
+def _work(given: Services, order: RunOrder) -> list[tuple[SeriesRevision, ModelSpec]]:
     """Pair series with models; decided for all before the first job is made, so that an order is met or refused."""
+    study = _study(given, order)
     named = None if order.model_id is None else given.catalogue.get(order.model_id)
+    if named is not None and len(named.channels) > 1:
+        return [(_one_that_is_read(given, order, study, named), named)]
+    ordered = [series for series in study.series if order.series_uid in (None, series.series_uid)]
     work: list[tuple[SeriesRevision, ModelSpec]] = []
     refusal: NodeError | None = None
-    for series in closed:
+    for series in _closed(ordered):
         revision = given.studies.series(series.series_uid)
         try:
             specs = [named] if named else given.match(revision)
@@ -90,13 +87,44 @@ def _work(given: Services, order: RunOrder, closed: Sequence[SeriesView]) -> lis
             work += [(revision, spec) for spec in specs]
     if not work:
         raise refusal or NoMatchingModel(ReasonCode.NO_MODEL, "no active model wants this")
-    return work
+    return _once_for_a_study(work)
+
+
+def _one_that_is_read(given: Services, order: RunOrder, study: StudyView, spec: ModelSpec) -> SeriesRevision:
+    """Give a series that a model with several channels reads, the ordered one if it does."""
+    refusal: NodeError | None = None
+    for series in sorted(_closed(study.series), key=lambda series: series.series_uid != order.series_uid):
+        revision = given.studies.series(series.series_uid)
+        try:
+            if any(wanting.reference == spec.reference for wanting in given.match(revision)):
+                return revision
+        except NodeError as error:
+            refusal = error
+    raise refusal or NoMatchingModel(ReasonCode.NO_MODEL, "the model reads no series of this study")
+
+
+def _once_for_a_study(work: Sequence[tuple[SeriesRevision, ModelSpec]]) -> list[tuple[SeriesRevision, ModelSpec]]:
+    """Keep the first series for each model that reads several; an order is about one study."""
+    seen: set[ModelReference] = set()
+    kept: list[tuple[SeriesRevision, ModelSpec]] = []
+    for revision, spec in work:
+        if len(spec.channels) == 1 or spec.reference not in seen:
+            kept.append((revision, spec))
+        seen.add(spec.reference)
+    return kept
 
 
 def _new_job(given: Services, revision: SeriesRevision, spec: ModelSpec) -> NewJob:
     model = spec.reference
-    run = given.queries.next_run(revision.series_instance_uid, revision.revision, model)
-    return NewJob(revision.study_instance_uid, revision.series_instance_uid, revision.revision, model, run)
+    return NewJob(
+        revision.study_instance_uid,
+        revision.series_instance_uid,
+        revision.revision,
+        model,
+        run=given.queries.next_run(revision.series_instance_uid, revision.revision, model),
+        shadow=spec.deployment is Deployment.SHADOW,
+        whole_study=len(spec.channels) > 1,
+    )
 
 
 def _hint(given: Services, job: Job) -> None:

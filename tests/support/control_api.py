@@ -95,11 +95,12 @@ class FakeAccounts:
 
 
 class FakeCatalogue:
-    """The built-in model, of which the given references are versions, and one broken package."""
+    """The built-in model, of which the given references are versions, other models, and one broken package."""
 
-    def __init__(self, *references: ModelReference) -> None:
+    def __init__(self, *models: ModelReference | ModelSpec) -> None:
         spec = FolderCatalogue([builtin_models_root()]).get("brain_structures")
-        self._models = {reference.model_id: replace(spec, reference=reference) for reference in references}
+        given = [replace(spec, reference=one) if isinstance(one, ModelReference) else one for one in models]
+        self._models = {one.reference.model_id: one for one in given}
         self.broken = [BrokenPackage(Path("packages") / "odd", "weights.sha256: field required")]
 
     def active(self) -> Sequence[ModelSpec]:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from inference.domain.identifiers import UID
 from inference.domain.job import Hint, JobState, ModelReference, QueueName
+from inference.domain.model_spec import Weighting
 from inference.errors import QueueUnavailable
 from tests.support.control_api import BRAIN, RESULT, SERIES, STUDY, ControlAPI, FakeCatalogue
 from tests.support.fakes import NOON
+from tests.support.model_packages import make_spec
+from tests.support.several_channels import with_channels
 
 OTHER_SERIES = UID(f"{STUDY}.3")
 SPINE = ModelReference("spine", "2.0.0", "e" * 64)
@@ -181,6 +185,61 @@ def test_a_named_model_runs_even_where_its_rule_does_not_select(api: ControlAPI)
     api.has_series(decision="rejected")
 
     assert api.post("/api/jobs", {"series_uid": SERIES, "model_id": BRAIN.model_id}).status_code == 202
+
+
+TUMOUR = ModelReference("tumour", "1.0.0", "a" * 64)
+
+
+@pytest.fixture
+def api_with_channels(api_with: Any) -> ControlAPI:
+    """Give an API with a model for one series and one that reads two, and a study with three closed series."""
+    two = with_channels(make_spec(), T1=Weighting.T1, FLAIR=Weighting.FLAIR)
+    catalogue = FakeCatalogue(BRAIN, replace(two, reference=TUMOUR))
+    api: ControlAPI = api_with(catalogue=catalogue)
+    api.has_study()
+    for number in (2, 3, 4):
+        api.has_series(UID(f"{STUDY}.{number}"))
+    return api
+
+
+@pytest.mark.parametrize("body", [{"study_uid": STUDY}, {"series_uid": f"{STUDY}.3"}])
+def test_a_model_that_reads_several_series_runs_once_for_a_study(
+    api_with_channels: ControlAPI, body: dict[str, str]
+) -> None:
+    """However the order is given, named or not; a model for one series runs for each that is ordered."""
+    made = api_with_channels.post("/api/jobs", body).json["jobs"]
+    ordered = [job["model"]["id"] for job in made]
+    assert ordered.count("tumour") == 1
+    assert ordered.count("brain_structures") == (3 if "study_uid" in body else 1)
+    (again,) = api_with_channels.post("/api/jobs", {**body, "model_id": "tumour"}).json["jobs"]
+    (first,) = [job["job_id"] for job in made if job["model"]["id"] == "tumour"]
+    assert again["job_id"] == first, "a job that has not begun is not made twice"
+
+
+def test_a_model_that_reads_several_series_is_ordered_by_any_of_them(api_with_channels: ControlAPI) -> None:
+    """The job is filed with a series that the model reads: the ordered one, or another of the study."""
+    unwanted, wanted = UID(f"{STUDY}.2"), UID(f"{STUDY}.4")
+    api_with_channels.unwanted |= {unwanted, UID(f"{STUDY}.3")}
+    (job,) = api_with_channels.post("/api/jobs", {"series_uid": unwanted, "model_id": "tumour"}).json["jobs"]
+    assert job["series_uid"] == wanted
+    assert api_with_channels.services.jobs.get(job["job_id"]).whole_study
+
+
+def test_a_model_that_reads_no_series_of_a_study_is_refused(api_with_channels: ControlAPI) -> None:
+    """There is nothing with which it could be run."""
+    api_with_channels.unwanted |= {UID(f"{STUDY}.{number}") for number in (2, 3, 4)}
+    answer = api_with_channels.post("/api/jobs", {"study_uid": STUDY, "model_id": "tumour"})
+    assert (answer.status_code, answer.json["code"]) == (422, "selection.modality")
+    assert api_with_channels.queue.hints == []
+
+
+def test_a_study_that_is_still_open_is_not_ordered(api_with_channels: ControlAPI) -> None:
+    """Not even by a model that could use some of it: nothing of it is complete."""
+    other = UID("1.2.826.0.1.3680043.8.498.7")
+    api_with_channels.has_study(other)
+    api_with_channels.has_series(UID(f"{other}.1"), other, receiving=True, evidence=None, decision=None)
+    answer = api_with_channels.post("/api/jobs", {"study_uid": other, "model_id": "tumour"})
+    assert (answer.status_code, answer.json["code"]) == (409, "series.incomplete")
 
 
 @pytest.mark.parametrize(
