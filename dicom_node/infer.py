@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from dicom_node.folder_scan import scan
 from dicom_node.verdicts import failure_of
+from inference.channels import Assignment, Candidate, assign
 from inference.domain.artifact import DicomArtifact
-from inference.domain.job import StageTime
-from inference.domain.model_inputs import ModelInputs
+from inference.domain.identifiers import UID
+from inference.domain.job import ModelReference, StageTime
 from inference.domain.model_spec import ModelSpec
 from inference.domain.result import Measurement, Report
 from inference.domain.series_header import SeriesHeader
@@ -51,6 +52,8 @@ class OfflineNode:
 def infer_folder(folder: Path, out: Path, node: OfflineNode) -> tuple[dict[str, Any], Sequence[str]]:
     """Analyse every series of a folder with every model that wants it.
 
+    A model with several channels runs once for each study; what the folder lacks will not come any more.
+
     Parameters
     ----------
     folder
@@ -74,33 +77,82 @@ def infer_folder(folder: Path, out: Path, node: OfflineNode) -> tuple[dict[str, 
     """
     found = scan(folder)
     _make_folder(out)
-    entries = [entry for series in found.series for entry in _decide(series, out, node)]
+    described = [(series, _describe(series)) for series in found.series]
+    candidates = [Candidate(series, header) for series, header in described if isinstance(header, SeriesHeader)]
+    work = _Work(candidates, out, node)
+    entries = [entry for series, header in described for entry in _decide(series, header, work)]
     return {"series": entries}, [f"{skipped.path.name}: {skipped.reason}" for skipped in found.skipped]
 
 
-def _decide(series: SeriesRevision, out: Path, node: OfflineNode) -> list[dict[str, Any]]:
+@dataclass(frozen=True, eq=False)
+class _Work:
+    """What there is to do, and what was done for whole studies already.
+
+    Parameters
+    ----------
+    candidates
+        The series that could be read.
+    out, node
+        As given.
+    studies
+        Outcomes by study and model.
+    """
+
+    candidates: Sequence[Candidate]
+    out: Path
+    node: OfflineNode
+    studies: dict[tuple[UID, ModelReference], dict[str, Any]] = field(default_factory=dict)
+
+
+def _describe(series: SeriesRevision) -> SeriesHeader | Exception:
     try:
-        header = describe(read_headers(series.instances))
+        return describe(read_headers(series.instances))
     except Exception as error:  # noqa: BLE001 - the command's border: one series must not cost the others
-        return [_entry(series, None, _rejected(error))]
-    selection = select(header, node.catalogue.active())
+        return error
+
+
+def _decide(series: SeriesRevision, header: SeriesHeader | Exception, work: _Work) -> list[dict[str, Any]]:
+    if isinstance(header, Exception):
+        return [_entry(series, None, _rejected(header))]
+    selection = select(header, work.node.catalogue.active())
     if selection.refusal is not None:
         return [_entry(series, header, _rejected(selection.refusal))]
-    return [_entry(series, header, _run(series, spec, out, node)) for spec in selection.matches]
+    return [_entry(series, header, _outcome(series, spec, work)) for spec in selection.matches]
 
 
-def _run(series: SeriesRevision, spec: ModelSpec, out: Path, node: OfflineNode) -> dict[str, Any]:
+def _outcome(series: SeriesRevision, spec: ModelSpec, work: _Work) -> dict[str, Any]:
+    """Give what a model says of a series; what one says of a study stands with its first channel's series."""
+    if len(spec.channels) == 1:
+        return _run(Assignment(spec.channels, (series,)), spec, work)
+    key = series.study_instance_uid, spec.reference
+    if key not in work.studies:
+        in_study = [found for found in work.candidates if found.series.study_instance_uid == key[0]]
+        work.studies[key] = _run(assign(spec.channels, in_study), spec, work)
+    outcome = work.studies[key]
+    if outcome["channels"][spec.channels[0].name] == series.series_instance_uid:
+        return outcome
+    return {**outcome, "measurements": [], "artifacts": [], "timings_s": {}}
+
+
+def _run(assignment: Assignment, spec: ModelSpec, work: _Work) -> dict[str, Any]:
     times: list[StageTime] = []
-    model = {"id": spec.reference.model_id, "version": spec.reference.version, "digest": spec.reference.digest}
+    about = {
+        "model": {"id": spec.reference.model_id, "version": spec.reference.version, "digest": spec.reference.digest},
+        "channels": {
+            channel.name: series.series_instance_uid if series else None
+            for channel, series in zip(assignment.channels, assignment.series, strict=True)
+        },
+    }
     try:
-        analysis = analyse(ModelInputs(series), spec, Surroundings(node.runner, node.clock, times.append))
+        inputs = assignment.inputs()
+        analysis = analyse(inputs, spec, Surroundings(work.node.runner, work.node.clock, times.append))
     except Exception as error:  # noqa: BLE001 - the command's border: one series must not cost the others
-        return _rejected(error) | {"model": model, "timings_s": _timings(times)}
-    folder = out / f"{series.series_instance_uid}_{spec.reference.model_id}"
+        return _rejected(error) | about | {"timings_s": _timings(times)}
+    folder = work.out / f"{inputs.reference.series_instance_uid}_{spec.reference.model_id}"
     return {
         "decision": "analysed",
         "reason": None,
-        "model": model,
+        **about,
         "measurements": [_measurement(m) for m in analysis.report.measurements],
         "artifacts": _write(folder, analysis.artifacts, analysis.report if spec.publication.fhir else None),
         "timings_s": _timings(times),
@@ -157,6 +209,7 @@ def _rejected(error: Exception) -> dict[str, Any]:
         "decision": "rejected",
         "reason": {"code": failure.code, "message": failure.message},
         "model": None,
+        "channels": {},
         "measurements": [],
         "artifacts": [],
         "timings_s": {},
