@@ -13,7 +13,7 @@ from inference.domain.identifiers import UID, JobID
 from inference.domain.job import JobState, ModelReference
 from inference.errors import JobNotFound, StudyNotFound
 from integrations.persistence.job_rows import model_of, stages_of
-from integrations.persistence.tables import jobs, series, studies
+from integrations.persistence.tables import jobs, joined_series, series, studies
 from integrations.persistence.times import from_column, to_column
 from integrations.persistence.transactions import Transactions
 
@@ -212,12 +212,23 @@ def _study(row: Row[Any]) -> StudyView:
 
 def _series_of(connection: Connection, study_uid: UID) -> tuple[SeriesView, ...]:
     made: dict[str, list[JobView]] = {}
+    joined = _joined(connection, study_uid)
     job_rows = select(jobs).where(jobs.c.study_instance_uid == study_uid).order_by(jobs.c.created_at, jobs.c.job_id)
     for row in connection.execute(job_rows):
-        made.setdefault(row.series_instance_uid, []).append(_job(row))
+        for series_uid in {row.series_instance_uid, *joined.get(row.job_id, ())}:
+            made.setdefault(series_uid, []).append(_job(row))
     statement = select(series).where(series.c.study_instance_uid == study_uid)
     rows = connection.execute(statement.order_by(series.c.first_received_at, series.c.series_instance_uid))
     return tuple(_series(row, made.get(row.series_instance_uid, ())) for row in rows)
+
+
+def _joined(connection: Connection, study_uid: UID) -> dict[str, list[str]]:
+    """List the series that stand with the jobs of a study, by job, beside the one that each was made for."""
+    statement = select(joined_series.c.job_id, joined_series.c.series_instance_uid).join(jobs)
+    found: dict[str, list[str]] = {}
+    for job_id, series_uid in connection.execute(statement.where(jobs.c.study_instance_uid == study_uid)):
+        found.setdefault(job_id, []).append(series_uid)
+    return found
 
 
 def _series(row: Row[Any], made: Sequence[JobView]) -> SeriesView:

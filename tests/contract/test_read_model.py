@@ -13,6 +13,7 @@ from control_api.records import Cursor, JobFilter, StudyFilter
 from inference.domain.identifiers import UID, JobID
 from inference.domain.job import JobState
 from inference.errors import JobNotFound, StudyNotFound
+from integrations.persistence.tables import joined_series
 from tests.support.control_api import BRAIN, RESULT, SERIES, STUDY, ControlAPI
 from tests.support.fakes import NOON
 
@@ -90,6 +91,23 @@ def test_a_study_is_given_with_its_series_and_their_jobs(rows: ControlAPI, queri
         False,
         [job_id],
     )
+
+
+def test_a_job_is_shown_with_every_series_that_stands_with_it(rows: ControlAPI, queries: ReadModel) -> None:
+    """A job about a study is seen from each of its series, once, in order with their own jobs."""
+    joined = UID(f"{STUDY}.3")
+    rows.has_study()
+    rows.has_series()
+    rows.has_series(joined)
+    own, shared = rows.has_job(1, series_instance_uid=joined), rows.has_job(2, whole_study=True)
+    with rows.engine.begin() as connection:
+        for revision in (1, 2):
+            row = {"job_id": shared, "series_instance_uid": joined, "revision": revision}
+            connection.execute(joined_series.insert().values(row))
+
+    found = {series.series_uid: [job.job_id for job in series.jobs] for series in queries.study(STUDY).series}
+
+    assert found == {SERIES: [shared], joined: [own, shared]}
 
 
 def test_run_numbers_and_counts(rows: ControlAPI, queries: ReadModel) -> None:
