@@ -7,7 +7,8 @@ import sys
 import click
 
 from dicom_node import __version__
-from dicom_node.commands.diagnose import conformance, doctor, models
+from dicom_node.commands.diagnose import conformance, doctor
+from dicom_node.commands.models import models
 from dicom_node.commands.offline import demo, infer
 from dicom_node.commands.serve import api, migrate, receive, up, work
 from dicom_node.commands.users import users

@@ -5,19 +5,18 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from pathlib import Path
 
 import httpx
 from pynetdicom import AE
 from sqlalchemy import text
 
-from inference.domain.job import QueueName
-from inference.domain.model_spec import ModelSpec
-from inference.engine import OnnxModelRunner
+from inference.domain.job import ModelReference, QueueName
 from inference.errors import ModelContractViolated, NodeError, PeerUnavailable
+from inference.ports import ModelRunner
 from integrations.persistence.engine import make_engine
 from integrations.settings import ArchivePeer, Settings
-from models.weights import verify
+from models.inspection import verify_package
 
 VERIFICATION = "1.2.840.10008.1.1"
 """Verification SOP Class (PS3.4 annex A)."""
@@ -90,7 +89,7 @@ def _queue(settings: Settings) -> str:
 
 
 def examine_models(settings: Settings) -> list[Finding]:
-    """Check every model package: its manifest, its weights, and whether its graph loads.
+    """Check every model that runs: manifest, model card, weights, graph, and the golden numbers on this machine.
 
     Parameters
     ----------
@@ -100,17 +99,14 @@ def examine_models(settings: Settings) -> list[Finding]:
     from dicom_node.bootstrap import build_catalogue, build_runner
 
     catalogue, runner = build_catalogue(settings), build_runner(settings)
-    usable = [
-        _check(f"{spec.reference.model_id} {spec.reference.version}", partial(_load, runner, spec))
-        for spec in catalogue.active()
-    ]
+    usable = [_package(spec.reference, catalogue.folder(spec.reference), runner) for spec in catalogue.active()]
     return usable + [Finding(package.folder.name, False, package.reason) for package in catalogue.broken]
 
 
-def _load(runner: OnnxModelRunner, spec: ModelSpec) -> str:
-    verify(spec)  # by itself: the engine loads weights that two packages share only once
-    runner.warm(spec)
-    return "weights and graph are as the manifest says"
+def _package(reference: ModelReference, folder: Path, runner: ModelRunner) -> Finding:
+    faults = verify_package(folder, runner)
+    told = "; ".join(f"{fault.part}: {fault.message}" for fault in faults)
+    return Finding(f"{reference.model_id} {reference.version}", not faults, told or "computes what its maker saw")
 
 
 def _models(settings: Settings) -> str:

@@ -17,8 +17,8 @@ PAGE: Final = "docs/model-packages.md"
 Place: TypeAlias = Sequence[str | int]
 
 _EARLIER: Final = (
-    "schema_version: 1 was read by earlier nodes, this one reads 2. [weights] and its tensor names are now [graph] "
-    "with outputs as a list, [selection] and the intensities are part of [[channels]], preprocess.localisation is now "
+    "schema_version: 1 was read by earlier nodes, this one reads 2. [weights] and its tensor names are now [graph], "
+    "outputs a list, [selection] and the intensities are part of [[channels]], preprocess.localisation is now "
     f"preprocess.placement, and [output] names the kind; {PAGE} shows the whole"
 )
 
