@@ -44,6 +44,7 @@ VOLUME: Final = Code("118565006", "SCT", "Volume")
 """CID 7472 Volume Measurement."""
 AREA: Final = Code("42798000", "SCT", "Area")
 MILLILITRE: Final = Code("mL", "UCUM", "mL")
+MILLIMETRE: Final = Code("mm", "UCUM", "mm")
 SQUARE_MILLIMETRE: Final = Code("mm2", "UCUM", "mm2")
 PERCENT: Final = Code("%", "UCUM", "%")
 PROBABILITY: Final = Code("122157", "DCM", "Probability")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,8 +14,9 @@ import httpx
 from inference.domain.result import Report
 from inference.errors import FHIRConflict, FHIRRejected, FHIRUnavailable
 from inference.ports import Clock, ReportSink
-from integrations.fhir.identifiers import search
+from integrations.fhir.identifiers import OBSERVATION_SYSTEM, dicom_uid, search
 from integrations.fhir.mapping import report_bundle
+from integrations.fhir.withdrawal import withdrawn
 
 _FHIR_JSON: Final = "application/fhir+json"
 _FORM: Final = "application/x-www-form-urlencoded"
@@ -85,18 +87,70 @@ class HAPIReportSink(ReportSink):
         FHIRRejected
             If the server refuses the content.
         """
+        for _ in self._attempts():
+            bundle = report_bundle(report)
+            joined = self._join_study(_entry_of(bundle, "ImagingStudy"))
+            responses = self._transact(bundle)
+            if responses is not None and (joined or responses["ImagingStudy"]["status"].startswith("201")):
+                return self._address(responses["DiagnosticReport"], bundle)
+        raise self._lost()
+
+    def withdraw(self, report: Report, reason: str) -> None:
+        """Mark the report and its observations as entered in error, whatever became of them; all or none.
+
+        Doing so again changes nothing, and a report that is not there is no error.
+
+        Raises
+        ------
+        FHIRUnavailable, FHIRConflict, FHIRRejected
+            As ``store``.
+        """
+        for _ in self._attempts():
+            stored = self._stored(report)
+            changed = [(was, now) for was in stored if (now := withdrawn(was, reason)) != was]
+            entries = [self._entry(_update(was, now)) for was, now in changed]
+            bundle = {"resourceType": "Bundle", "type": "transaction", "entry": entries}
+            if not entries or self._transact(bundle) is not None:
+                return
+        raise self._lost()
+
+    def _entry(self, update: Resource) -> Resource:
+        """Name the address at which the resource lies, against which its references are read (FHIR R4 2.36.4)."""
+        return {"fullUrl": f"{self._base_url}/{update['request']['url']}"} | update
+
+    def _attempts(self) -> Iterator[int]:
+        """Count the attempts, and wait before each but the first."""
         for attempt in range(self._policy.attempts):
             if attempt > 0:
                 self._clock.wait(self._wait_s(attempt))
-            bundle = report_bundle(report)
-            joined = self._join_study(_entry_of(bundle, "ImagingStudy"))
-            answer = self._post(self._base_url, json.dumps(bundle), _FHIR_JSON)
-            if answer.status_code in _CONFLICT:
-                continue
-            responses = _responses(answer, bundle)
-            if joined or responses["ImagingStudy"]["status"].startswith("201"):
-                return self._address(responses["DiagnosticReport"], bundle)
-        raise FHIRConflict(f"{self._policy.attempts} transactions in a row lost against concurrent ones")
+            yield attempt
+
+    def _lost(self) -> FHIRConflict:
+        return FHIRConflict(f"{self._policy.attempts} transactions in a row lost against concurrent ones")
+
+    def _transact(self, bundle: Resource) -> dict[str, Resource] | None:
+        """Carry a transaction out and give the response to each kind of resource; None where another one won."""
+        answer = self._post(self._base_url, json.dumps(bundle), _FHIR_JSON)
+        return None if answer.status_code in _CONFLICT else _responses(answer, bundle)
+
+    def _stored(self, report: Report) -> list[Resource]:
+        """Find the report and those of its observations that are ours; a person may have added others."""
+        condition = f"{search(dicom_uid(report.report_uid))}&_include=DiagnosticReport%3Aresult"
+        ours = f"{report.report_uid}/"
+        return [
+            resource
+            for resource in self._search("DiagnosticReport", condition)
+            if resource["resourceType"] == "DiagnosticReport"
+            or any(
+                known.get("system") == OBSERVATION_SYSTEM and str(known.get("value", "")).startswith(ours)
+                for known in resource.get("identifier", [])
+            )
+        ]
+
+    def _search(self, kind: str, condition: str) -> list[Resource]:
+        answer = self._post(f"{self._base_url}/{kind}/_search", condition, _FORM)
+        entries = _json(answer).get("entry", []) if answer.status_code == httpx.codes.OK else []
+        return [entry["resource"] for entry in entries]
 
     def _join_study(self, entry: Resource) -> bool:
         """Add what the server's ImagingStudy lacks, under its version; False where the server has none yet.
@@ -104,21 +158,13 @@ class HAPIReportSink(ReportSink):
         Studies are shared by all who report on them, and the server's own content stays. Had another writer made the
         study between this look and our transaction, our series would be lost without notice: ``store`` looks again.
         """
-        condition = search(entry["resource"]["identifier"][0])
-        answer = self._post(f"{self._base_url}/ImagingStudy/_search", condition, _FORM)
-        found = _json(answer).get("entry", []) if answer.status_code == 200 else []
+        found = self._search("ImagingStudy", search(entry["resource"]["identifier"][0]))
         if len(found) != 1:
             return False
-        stored = found[0]["resource"]
+        stored = found[0]
         joined = _join(stored, entry["resource"])
         if joined != stored:
-            entry["resource"] = joined
-            version = stored["meta"]["versionId"]
-            entry["request"] = {
-                "method": "PUT",
-                "url": f"ImagingStudy/{stored['id']}",
-                "ifMatch": f'W/"{version}"',
-            }
+            entry |= _update(stored, joined)
         return True
 
     def _wait_s(self, attempt: int) -> float:
@@ -146,6 +192,13 @@ class HAPIReportSink(ReportSink):
             return f"{self._base_url}/{place[0]}"
         identifier = _entry_of(bundle, "DiagnosticReport")["resource"]["identifier"][0]
         return f"{self._base_url}/DiagnosticReport?{search(identifier)}"
+
+
+def _update(stored: Resource, wanted: Resource) -> Resource:
+    """Give the entry that replaces what is stored, if nobody has changed it meanwhile."""
+    version = stored["meta"]["versionId"]
+    url = f"{stored['resourceType']}/{stored['id']}"
+    return {"resource": wanted, "request": {"method": "PUT", "url": url, "ifMatch": f'W/"{version}"'}}
 
 
 def _entry_of(bundle: Resource, kind: str) -> Resource:

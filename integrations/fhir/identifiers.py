@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 from urllib.parse import quote
 
-from inference.domain.result import Measurement, Report, Subject
+from inference.domain.result import Report, Subject
 
 DICOM_UID_SYSTEM: Final = "urn:dicom:uid"
 """System of identifiers that are DICOM UIDs; their values are ``urn:oid:`` and the UID (FHIR R4 ImagingStudy)."""
@@ -47,12 +47,9 @@ def model(report: Report) -> dict[str, Any]:
     return {"system": MODEL_SYSTEM, "value": f"{reference.model_id}/{reference.version}/{reference.digest}"}
 
 
-def observation(report: Report, measurement: Measurement, position: int) -> dict[str, Any]:
-    """Give the identifier of one measurement of one report: by its tracking UID, or its place among the totals."""
-    return {
-        "system": OBSERVATION_SYSTEM,
-        "value": f"{report.report_uid}/{measurement.tracking_uid or f'total-{position}'}",
-    }
+def of_report(report: Report, name: str) -> dict[str, Any]:
+    """Give the identifier of an Observation by its name in its report, which is a tracking UID where it has one."""
+    return {"system": OBSERVATION_SYSTEM, "value": f"{report.report_uid}/{name}"}
 
 
 def search(identifier: dict[str, Any]) -> str:

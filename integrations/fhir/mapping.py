@@ -8,22 +8,22 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Iterable
-from datetime import datetime, time
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from inference.domain.codes import FHIR_SYSTEMS, Code
-from inference.domain.result import EvidenceObject, Measurement, Report
+from inference.domain.codes import FHIR_SYSTEMS, NEOPLASM, Code
+from inference.domain.result import EvidenceObject, Finding, Report, SourceSeries, TumorDetection
 from integrations.fhir import identifiers
+from integrations.fhir.elements import TERMINOLOGY, concept, moment, present
+from integrations.fhir.observations import observations
 from integrations.fhir.r4_guard import check_r4
 
 NOTICE: Final = "Research use only. Not for diagnosis. Automatic result, not reviewed by a person."
 """Opens every conclusion."""
 
-_TERMINOLOGY: Final = "http://terminology.hl7.org/CodeSystem"
 _RADIOLOGY: Final = (
     {"system": FHIR_SYSTEMS["LN"], "code": "LP29684-5", "display": "Radiology"},
-    {"system": f"{_TERMINOLOGY}/v2-0074", "code": "RAD", "display": "Radiology"},
+    {"system": f"{TERMINOLOGY}/v2-0074", "code": "RAD", "display": "Radiology"},
 )
 _GENDERS: Final = {"M": "male", "F": "female", "O": "other"}
 _MODALITY: Final = re.compile(r"[A-Z0-9]{2,16}")
@@ -50,16 +50,14 @@ def report_bundle(report: Report) -> Resource:
         If the report does not fit FHIR R4; the message says where, not what.
     """
     links = _Links(report)
-    observations = [
-        _entry(links, f"observation-{position}", _observation(report, measurement, position, links))
-        for position, measurement in enumerate(report.measurements)
-    ]
+    about = {"subject": links.to("patient"), "device": links.to("device"), "derivedFrom": [links.to("study")]}
+    found = dict(observations(report, about))
     entries = [
         _entry(links, "patient", _patient(report)),
         _entry(links, "device", _device(report)),
         _entry(links, "study", _imaging_study(report, links)),
-        *observations,
-        _entry(links, "report", _diagnostic_report(report, links)),
+        *(_entry(links, name, observation) for name, observation in found.items()),
+        _entry(links, "report", _diagnostic_report(report, links, list(found))),
         _provenance_entry(report, links),
     ]
     bundle = {"resourceType": "Bundle", "type": "transaction", "entry": entries}
@@ -95,8 +93,8 @@ def _patient(report: Report) -> Resource:
         "resourceType": "Patient",
         "identifier": [identifiers.patient(subject, report.source.study_instance_uid)],
     }
-    name = _present({"family": subject.family_name, "given": [subject.given_name] if subject.given_name else None})
-    return patient | _present(
+    name = present({"family": subject.family_name, "given": [subject.given_name] if subject.given_name else None})
+    return patient | present(
         {
             "name": [name] if name else None,
             "gender": _GENDERS.get(subject.sex),
@@ -128,23 +126,28 @@ def _device(report: Report) -> Resource:
 
 def _imaging_study(report: Report, links: _Links) -> Resource:
     source = report.source
-    modality = source.modality if _MODALITY.fullmatch(source.modality) else "OT"
-    analysed = {
-        "uid": source.series_instance_uid,
-        "modality": _modality(modality),
-        "numberOfInstances": len(source.instances),
-    } | _present({"description": source.series_description})
+    analysed = [_source_series(series) for series in (source, *report.further_sources)]
+    kinds = {series["modality"]["code"]: series["modality"] for series in analysed}
     study: Resource = {
         "resourceType": "ImagingStudy",
         "identifier": [identifiers.dicom_uid(source.study_instance_uid)],
         "status": "available",
-        "modality": [_modality(modality)],
+        "modality": list(kinds.values()),
         "subject": links.to("patient"),
-        "series": [analysed, *_result_series(report.evidence)],
+        "series": [*analysed, *_result_series(report.evidence)],
     }
     if source.accession_number:
         study["identifier"].append(identifiers.accession(source.accession_number))
-    return study | _present({"started": _moment(source.started_at), "description": source.study_description})
+    return study | present({"started": moment(source.started_at), "description": source.study_description})
+
+
+def _source_series(source: SourceSeries) -> Resource:
+    modality = source.modality if _MODALITY.fullmatch(source.modality) else "OT"
+    return {
+        "uid": source.series_instance_uid,
+        "modality": _modality(modality),
+        "numberOfInstances": len(source.instances),
+    } | present({"description": source.series_description})
 
 
 def _result_series(evidence: Iterable[EvidenceObject]) -> list[Resource]:
@@ -161,56 +164,66 @@ def _result_series(evidence: Iterable[EvidenceObject]) -> list[Resource]:
     return list(series.values())
 
 
-def _observation(report: Report, measurement: Measurement, position: int, links: _Links) -> Resource:
-    known_as = [identifiers.observation(report, measurement, position)]
-    if measurement.tracking_uid:
-        known_as.append(identifiers.dicom_uid(measurement.tracking_uid))
-    observation: Resource = {
-        "resourceType": "Observation",
-        "identifier": known_as,
-        "status": "preliminary",
-        "category": [{"coding": [{"system": f"{_TERMINOLOGY}/observation-category", "code": "imaging"}]}],
-        "code": _concept(measurement.quantity, f"{measurement.label}: {measurement.quantity.meaning}"),
-        "subject": links.to("patient"),
-        "issued": report.produced_at.isoformat(),
-        "valueQuantity": {
-            "value": round(measurement.value, 4),
-            "unit": measurement.unit.meaning,
-            "system": FHIR_SYSTEMS["UCUM"],
-            "code": measurement.unit.value,
-        },
-        "bodySite": _concept(measurement.finding, measurement.label),
-        "method": {"text": f"{report.model_title} {report.model.version}"},
-        "device": links.to("device"),
-        "derivedFrom": [links.to("study")],
-    }
-    return observation | _present({"effectiveDateTime": _moment(report.source.started_at)})
-
-
-def _diagnostic_report(report: Report, links: _Links) -> Resource:
+def _diagnostic_report(report: Report, links: _Links, results: Sequence[str]) -> Resource:
     diagnostic: Resource = {
         "resourceType": "DiagnosticReport",
         "identifier": [identifiers.dicom_uid(report.report_uid)],
         "status": "preliminary",
         "category": [{"coding": [coding]} for coding in _RADIOLOGY],
-        "code": _concept(report.procedure, report.procedure.meaning),
+        "code": concept(report.procedure, report.procedure.meaning),
         "subject": links.to("patient"),
         "issued": report.produced_at.isoformat(),
         "imagingStudy": [links.to("study")],
         "conclusion": _conclusion(report),
     }
-    results = [links.to(f"observation-{position}") for position in range(len(report.measurements))]
-    return diagnostic | _present({"effectiveDateTime": _moment(report.source.started_at), "result": results})
+    return diagnostic | present(
+        {
+            "effectiveDateTime": moment(report.source.started_at),
+            "result": [links.to(name) for name in results],
+            "conclusionCode": _conclusion_codes(report),
+        }
+    )
 
 
 def _conclusion(report: Report) -> str:
-    """Say what this is, what was looked for in vain, and what a reader should know."""
+    """Say what this is, what was found, what was looked for in vain, and what a reader should know."""
     lines = [NOTICE, f"Measured by {report.model_title} {report.model.version} ({report.manufacturer})."]
+    if report.tumor is not None:
+        lines.append(_tumor_sentence(report.tumor))
+    lines += [_finding_sentence(finding) for finding in report.findings]
     if report.absent:
         lines.append(f"Looked for and not found: {', '.join(report.absent)}.")
     if report.warnings:
         lines.append(f"Note: {'; '.join(report.warnings)}.")
     return " ".join(lines)
+
+
+def _tumor_sentence(tumor: TumorDetection) -> str:
+    if not tumor.tumor_detected:
+        return f"No tumour found ({_probability(tumor.confidence)})."
+    return f"Tumour found: {tumor.volume_ml:.1f} mL, {_probability(tumor.confidence)}."
+
+
+def _finding_sentence(finding: Finding) -> str:
+    known = "" if finding.probability is None else f", {_probability(finding.probability)}"
+    return f"{finding.tracking_id}: {'present' if finding.present else 'absent'}{known}."
+
+
+def _probability(probability: float) -> str:
+    return f"probability {round(100 * probability, 1):g} %"
+
+
+def _conclusion_codes(report: Report) -> list[Resource]:
+    """Code what was found, each once; a model that looks for findings and has none says so in words."""
+    found: dict[Code, str] = {}
+    if report.tumor is not None and report.tumor.tumor_detected:
+        found[NEOPLASM] = "Tumour"
+    for finding in report.findings:
+        if finding.present:
+            found.setdefault(finding.label.type, finding.label.name)
+    if not found and (report.tumor is not None or report.findings):
+        return [{"text": "No finding"}]
+    return [concept(code, name) for code, name in found.items()]
 
 
 def _provenance_entry(report: Report, links: _Links) -> Resource:
@@ -223,11 +236,14 @@ def _provenance_entry(report: Report, links: _Links) -> Resource:
         {"identifier": identifiers.dicom_uid(item.identity.sop_instance_uid), "display": f"DICOM {item.kind}"}
         for item in report.evidence
     ]
-    source_series = {
-        "identifier": identifiers.dicom_uid(report.source.series_instance_uid),
-        "display": "DICOM series",
-    }
-    made_by = {"coding": [{"system": f"{_TERMINOLOGY}/provenance-participant-type", "code": "performer"}]}
+    source_series = [
+        {
+            "role": "source",
+            "what": {"identifier": identifiers.dicom_uid(series.series_instance_uid), "display": "DICOM series"},
+        }
+        for series in (report.source, *report.further_sources)
+    ]
+    made_by = {"coding": [{"system": f"{TERMINOLOGY}/provenance-participant-type", "code": "performer"}]}
     provenance_id = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{report.report_uid} provenance"))
     provenance = {
         "resourceType": "Provenance",
@@ -235,32 +251,11 @@ def _provenance_entry(report: Report, links: _Links) -> Resource:
         "target": [links.to("report"), *objects],
         "recorded": report.produced_at.isoformat(),
         "agent": [{"type": made_by, "who": links.to("device")}],
-        "entity": [
-            {"role": "source", "what": links.to("study")},
-            {"role": "source", "what": source_series},
-        ],
+        "entity": [{"role": "source", "what": links.to("study")}, *source_series],
     }
     request = {"method": "PUT", "url": f"Provenance/{provenance_id}"}
     return {"fullUrl": links.url("provenance"), "resource": provenance, "request": request}
 
 
-def _concept(code: Code, text: str) -> Resource:
-    system = FHIR_SYSTEMS.get(code.scheme)
-    coding = {"code": code.value, "display": code.meaning} | ({"system": system} if system else {})
-    return {"coding": [coding], "text": text}
-
-
 def _modality(code: str) -> Resource:
     return {"system": FHIR_SYSTEMS["DCM"], "code": code}
-
-
-def _moment(moment: datetime | None) -> str | None:
-    """Write a study's start; exact midnight means that the source gives no time, so only the date is said."""
-    if moment is None:
-        return None
-    return moment.date().isoformat() if moment.time() == time.min else moment.isoformat()
-
-
-def _present(elements: Resource) -> Resource:
-    """Leave out what is empty: FHIR has no empty strings or lists (FHIR R4 section 2.6.2)."""
-    return {name: value for name, value in elements.items() if value}

@@ -15,7 +15,7 @@ from integrations.fhir.client import HAPIReportSink
 from integrations.fhir.mapping import report_bundle
 from integrations.system import SystemClock
 from tests.support.fhir_server import FHIRServer
-from tests.support.reports import SUBJECT, Names, make_report
+from tests.support.reports import SUBJECT, Names, findings_report, make_report, tumor_report
 
 pytestmark = pytest.mark.integration
 
@@ -51,7 +51,7 @@ def test_every_resource_is_valid(fhir_server: FHIRServer) -> None:
     full = make_report()
     source = replace(full.source, started_at=None, accession_number="", study_description="", modality="")
     bare = replace(full, subject=Subject("", "", "", "", "", ""), source=source, absent=(), evidence=())
-    for report in (full, bare):
+    for report in (full, bare, tumor_report(), tumor_report(found=False), findings_report()):
         for entry in report_bundle(report)["entry"]:
             assert fhir_server.faults(entry["resource"]) == []
 
@@ -73,6 +73,20 @@ def test_storing_a_report_three_times_changes_nothing(fhir_server: FHIRServer, s
     (study,) = fhir_server.search("ImagingStudy", **study_search(20))
     (provenance,) = fhir_server.search("Provenance", target=address.removeprefix(f"{fhir_server.base_url}/"))
     assert {study["meta"]["versionId"], provenance["meta"]["versionId"]} == {"1"}
+
+
+def test_findings_and_tumors_are_stored_once_and_linked(fhir_server: FHIRServer, sink: HAPIReportSink) -> None:
+    """The answer of a tumour job and every finding is a result of its report."""
+    tumor, findings = tumor_report(Names(600, 600, 600)), findings_report(Names(610, 610, 610))
+    addresses = [sink.store(report) for report in (tumor, findings)]
+    before = fhir_server.counts()
+    assert [sink.store(report) for report in (tumor, findings)] == addresses
+    assert fhir_server.counts() == before
+    said = [
+        [fhir_server.get(result["reference"])["code"]["text"] for result in httpx.get(address).json()["result"]]
+        for address in addresses
+    ]
+    assert said == [["Tumour", "Tumour: Volume"], ["Tumour", "Tumour", "Edema"]]
 
 
 def test_posting_the_bare_bundle_three_times_changes_nothing(fhir_server: FHIRServer) -> None:

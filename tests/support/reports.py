@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone
 
-from inference.domain.codes import BRAIN, MILLILITRE, VOLUME, Code
+from inference.domain.codes import BRAIN, MILLILITRE, NEOPLASM, VOLUME, Code
 from inference.domain.identifiers import UID
 from inference.domain.job import ModelReference
-from inference.domain.result import EvidenceObject, Measurement, Report, SourceSeries, Subject
+from inference.domain.model_spec import LabelSpec, Task
+from inference.domain.result import (
+    EvidenceObject,
+    Finding,
+    Measurement,
+    Place,
+    Report,
+    SourceSeries,
+    Subject,
+    TumorDetection,
+)
 from inference.domain.study import InstanceIdentity
 
 MR_IMAGE = UID("1.2.840.10008.5.1.4.1.1.4")
@@ -73,6 +83,47 @@ def make_report(names: Names = Names()) -> Report:
         evidence=(_evidence("SEG", SEGMENTATION, study, names), _evidence("SR", COMPREHENSIVE_SR, study, names)),
         warnings=("One slice is missing",),
         produced_at=datetime(2026, 1, 2, 12, 30, tzinfo=UTC),
+    )
+
+
+LESIONS = Code("49755003", "SCT", "Morphologically Abnormal Structure")
+EDEMA = Code("79654002", "SCT", "Edema")
+
+
+def tumor_report(names: Names = Names(), *, found: bool = True) -> Report:
+    """Give a tumour job's report, made from two series."""
+    report = make_report(names)
+    tumor = (
+        TumorDetection(True, 0.875, (-12.5, 30.25, 41.0), 3.25) if found else TumorDetection(False, 0.12, None, 0.0)
+    )
+    tracking = UID(f"2.25.300.{names.series}.1")
+    flair = UID(f"2.25.100.{names.study}.900")
+    further = replace(report.source, series_instance_uid=flair, series_description="FLAIR")
+    return replace(
+        report,
+        task=Task.TUMOR_DETECTION,
+        tumor=tumor,
+        measurements=(_volume("Tumour", NEOPLASM, 3.25, tracking),) if found else (),
+        absent=("Edema",) if found else ("Tumour", "Edema"),
+        evidence=report.evidence if found else report.evidence[1:],
+        further_sources=(further,),
+    )
+
+
+def findings_report(names: Names = Names()) -> Report:
+    """Give a report of a detection with a place, a classification without, and something that is not there."""
+    report = make_report(names)
+    tumour = LabelSpec(1, "Tumour", LESIONS, NEOPLASM, (1, 2, 3), 0.0, 1.0)
+    edema = LabelSpec(2, "Edema", LESIONS, EDEMA, (1, 2, 3), 0.0, 1.0)
+    place = Place((-12.5, 30.25, 41.0), tuple((float(n), 0.0, 0.0) for n in range(8)))
+    first, second, third = (UID(f"2.25.500.{names.series}.{number}") for number in (1, 2, 3))
+    findings = (
+        Finding(tumour, True, 0.934, first, "Tumour 1", place),
+        Finding(tumour, True, 0.7, second, "Tumour 2"),
+        Finding(edema, False, None, third, "Edema"),
+    )
+    return replace(
+        report, task=Task.DETECTION, findings=findings, measurements=(), absent=(), evidence=report.evidence[1:]
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from integrations import result_folder
 from integrations.durable_files import write_durably
 from integrations.result_folder import FolderResultStore
 from tests.support.fakes import NOON
+from tests.support.reports import findings_report, tumor_report
 
 JOB = JobID("a" * 32)
 IDENTITY = InstanceIdentity(UID("1.2.3"), UID("1.2.4"), UID("1.2.5"), UID("1.2.840.10008.5.1.4.1.1.66.4"))
@@ -66,6 +68,24 @@ def test_what_is_saved_comes_back(store: FolderResultStore) -> None:
     store.save(JOB, saved, REPORT, {"run": 1})
 
     assert list(store.artifacts(JOB)) == saved
+    assert store.report(JOB) == REPORT
+
+
+@pytest.mark.parametrize("report", [tumor_report(), tumor_report(found=False), findings_report()])
+def test_findings_and_the_answer_of_a_tumor_job_come_back(store: FolderResultStore, report: Report) -> None:
+    """With their labels, places and further sources."""
+    store.save(JOB, [], report, {})
+    assert store.report(JOB) == report
+
+
+def test_a_report_that_an_earlier_version_kept_is_still_read(store: FolderResultStore, tmp_path: Path) -> None:
+    """It knew of segmentations only."""
+    store.save(JOB, [], REPORT, {})
+    (path,) = files(tmp_path, "report.json")
+    kept = json.loads(path.read_bytes())
+    for name in ("task", "findings", "tumor", "further_sources"):
+        del kept[name]
+    path.write_text(json.dumps(kept), encoding="utf-8")
     assert store.report(JOB) == REPORT
 
 

@@ -9,10 +9,12 @@ from typing import Any
 import httpx
 import pytest
 
+from inference.domain.result import Report
 from inference.errors import FHIRConflict, FHIRRejected, FHIRUnavailable
 from integrations.fhir.client import HAPIReportSink, RetryPolicy
+from integrations.fhir.mapping import report_bundle
 from tests.support.fakes import FixedClock
-from tests.support.reports import make_report
+from tests.support.reports import make_report, tumor_report
 
 BASE = "http://fhir.test/fhir"
 Answer = Callable[[httpx.Request], httpx.Response]
@@ -195,3 +197,91 @@ def test_a_search_that_fails_for_a_moment_is_no_study() -> None:
     """A conflict on the search is one like any other; the transaction decides."""
     server = Server([stored], [httpx.Response(409)])
     assert server.store().endswith("DiagnosticReport/7")
+
+
+def as_stored(report: Report) -> list[dict[str, Any]]:
+    """Give what a server holds of a report, and an Observation that somebody added to it."""
+    resources = [entry["resource"] for entry in report_bundle(report)["entry"]]
+    kept = [r for r in resources if r["resourceType"] in ("DiagnosticReport", "Observation")]
+    kept.append({"resourceType": "Observation", "status": "final", "code": {"text": "by hand"}})
+    return [
+        resource | {"id": str(number), "meta": {"versionId": str(10 + number)}}
+        for number, resource in enumerate(kept)
+    ]
+
+
+class Shelf:
+    """A server that holds a report; it answers each transaction as told, and carries out what it accepts."""
+
+    def __init__(self, held: list[dict[str, Any]], *answers: int) -> None:
+        self.held = held
+        self._answers = iter(answers or (200,))
+        self.bundles: list[dict[str, Any]] = []
+        self.clock = FixedClock()
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        """Answer one request."""
+        assert "2.25" not in str(request.url)
+        if request.url.path.endswith("/DiagnosticReport/_search"):
+            assert b"identifier=urn%3Adicom%3Auid%7Curn%3Aoid%3A2.25.200.1&_include" in request.content
+            return found(*self.held)
+        self.bundles.append(json.loads(request.content))
+        code = next(self._answers)
+        if code != httpx.codes.OK:
+            return httpx.Response(code, json={})
+        written = {entry["resource"]["id"]: entry["resource"] for entry in self.bundles[-1]["entry"]}
+        self.held = [written.get(one["id"], one) for one in self.held]
+        return stored(request)
+
+    def withdraw(self, attempts: int = 8) -> None:
+        """Let the client withdraw the report."""
+        with httpx.Client(transport=httpx.MockTransport(self)) as client:
+            sink = HAPIReportSink(BASE, client, self.clock, RetryPolicy(attempts))
+            sink.withdraw(tumor_report(), "left and right were exchanged")
+
+
+def test_a_withdrawal_marks_the_report_and_its_own_observations() -> None:
+    """Each under the version that was read, in one transaction; what a person added is theirs."""
+    shelf = Shelf(as_stored(tumor_report()))
+    shelf.withdraw()
+    *ours, theirs = shelf.held
+    assert theirs["status"] == "final"
+    assert {one["status"] for one in ours} == {"entered-in-error"}
+    (bundle,) = shelf.bundles
+    assert [entry["request"] for entry in bundle["entry"]] == [
+        {"method": "PUT", "url": f"{one['resourceType']}/{one['id']}", "ifMatch": f'W/"{one["meta"]["versionId"]}"'}
+        for one in ours
+    ]
+    diagnostic = next(one for one in ours if one["resourceType"] == "DiagnosticReport")
+    assert diagnostic["conclusion"].startswith("Withdrawn: left and right were exchanged. Research use only.")
+    assert "conclusionCode" not in diagnostic
+    notes = [one["note"] for one in ours if one["resourceType"] == "Observation"]
+    assert notes == [[{"text": "Withdrawn: left and right were exchanged"}]] * 2
+
+
+def test_withdrawing_again_or_nothing_writes_nothing() -> None:
+    """The order may come twice, or before the report."""
+    shelf = Shelf(as_stored(tumor_report()))
+    shelf.withdraw()
+    shelf.withdraw()
+    assert len(shelf.bundles) == 1
+    empty = Shelf([])
+    empty.withdraw()
+    assert empty.bundles == []
+
+
+def test_a_withdrawal_that_lost_a_race_reads_again() -> None:
+    """Somebody changed the report meanwhile; in the end it is withdrawn, or the call says that it is not."""
+    shelf = Shelf(as_stored(tumor_report()), 412, 200)
+    shelf.withdraw()
+    assert len(shelf.bundles) == 2
+    assert len(shelf.clock.waits) == 1
+    with pytest.raises(FHIRConflict):
+        Shelf(as_stored(tumor_report()), 409, 409).withdraw(attempts=2)
+
+
+@pytest.mark.parametrize(("code", "error"), [(503, FHIRUnavailable), (422, FHIRRejected)])
+def test_a_withdrawal_that_is_not_carried_out_is_told(code: int, error: type[Exception]) -> None:
+    """It is tried again, or a person is asked."""
+    with pytest.raises(error):
+        Shelf(as_stored(tumor_report()), code).withdraw()

@@ -14,7 +14,7 @@ from inference.domain.codes import Code
 from inference.domain.result import Report, Subject
 from inference.errors import FHIRRejected
 from integrations.fhir.mapping import report_bundle
-from tests.support.reports import SEOUL, Names, make_report
+from tests.support.reports import SEOUL, Names, findings_report, make_report, tumor_report
 
 
 def resources(report: Report, kind: str) -> list[dict[str, Any]]:
@@ -207,6 +207,110 @@ def test_provenance_names_report_objects_source_and_model() -> None:
     assert named == {f"urn:oid:{item.identity.sop_instance_uid}" for item in report.evidence}
     assert provenance["agent"][0]["who"] == {"reference": addresses["Device"]}
     assert provenance["entity"][0]["what"] == {"reference": addresses["ImagingStudy"]}
+
+
+def quantities(observation: dict[str, Any]) -> dict[str, tuple[float, str]]:
+    """Give the components of an Observation by their text: value and UCUM code."""
+    return {
+        component["code"]["text"]: (component["valueQuantity"]["value"], component["valueQuantity"]["code"])
+        for component in observation.get("component", [])
+    }
+
+
+def presence(observation: dict[str, Any]) -> tuple[str, str]:
+    """Give code and display of an Observation's value."""
+    coding = observation["valueCodeableConcept"]["coding"][0]
+    assert coding["system"] == "http://snomed.info/sct"
+    return coding["code"], coding["display"]
+
+
+def test_a_tumor_is_an_observation_with_volume_confidence_and_place() -> None:
+    """Before the measurements, found by the report, and in millimetres of the patient."""
+    report = tumor_report()
+    tumor, volume = resources(report, "Observation")
+    assert tumor["code"]["coding"][0]["code"] == "108369006"
+    assert presence(tumor) == ("52101004", "Present")
+    assert quantities(tumor) == {
+        "Probability": (87.5, "%"),
+        "Volume": (3.25, "mL"),
+        "Location x, towards the patient's left": (-12.5, "mm"),
+        "Location y, towards the back": (30.25, "mm"),
+        "Location z, towards the head": (41.0, "mm"),
+    }
+    assert tumor["bodySite"]["coding"][0]["code"] == "12738006"
+    assert [i["value"] for i in tumor["identifier"]] == [f"{report.report_uid}/tumor"]
+    assert volume["valueQuantity"]["value"] == 3.25
+
+
+def test_every_observation_of_a_report_is_its_result() -> None:
+    """In one bundle, so that all or none is stored."""
+    for report in (tumor_report(), tumor_report(found=False), findings_report(), make_report()):
+        entries = report_bundle(report)["entry"]
+        urls = [e["fullUrl"] for e in entries if e["resource"]["resourceType"] == "Observation"]
+        assert [result["reference"] for result in only(report, "DiagnosticReport")["result"]] == urls
+        assert len(set(urls)) == len(urls) > 0
+
+
+def test_no_tumor_is_said_and_not_left_out() -> None:
+    """With the probability, without volume and place."""
+    report = tumor_report(found=False)
+    (tumor,) = resources(report, "Observation")
+    assert presence(tumor) == ("272519000", "Absent")
+    assert quantities(tumor) == {"Probability": (12.0, "%")}
+    diagnostic = only(report, "DiagnosticReport")
+    assert "No tumour found (probability 12 %)." in diagnostic["conclusion"]
+    assert diagnostic["conclusionCode"] == [{"text": "No finding"}]
+
+
+def test_the_conclusion_of_a_tumor_is_coded_and_in_words() -> None:
+    """For whoever reads no Observations."""
+    diagnostic = only(tumor_report(), "DiagnosticReport")
+    assert "Tumour found: 3.2 mL, probability 87.5 %." in diagnostic["conclusion"]
+    assert [code["coding"][0]["code"] for code in diagnostic["conclusionCode"]] == ["108369006"]
+
+
+def test_findings_are_observations_that_say_whether_they_are_there() -> None:
+    """With their probability and place as far as they are known, under the tracking UID of the SR."""
+    report = findings_report()
+    first, second, third = resources(report, "Observation")
+    assert [presence(o)[1] for o in (first, second, third)] == ["Present", "Present", "Absent"]
+    assert quantities(first)["Probability"] == (93.4, "%")
+    assert len(quantities(first)) == 4
+    assert quantities(second) == {"Probability": (70.0, "%")}
+    assert "component" not in third
+    for observation, finding in zip((first, second, third), report.findings, strict=True):
+        assert observation["code"]["coding"][0]["code"] == finding.label.type.value
+        assert observation["identifier"] == [
+            {"system": "urn:neuronova:observation", "value": f"{report.report_uid}/{finding.tracking_uid}"},
+            {"system": "urn:dicom:uid", "value": f"urn:oid:{finding.tracking_uid}"},
+        ]
+
+
+def test_a_finding_is_coded_once_in_the_conclusion() -> None:
+    """However often it is there; what is absent is said in words."""
+    diagnostic = only(findings_report(), "DiagnosticReport")
+    assert [code["text"] for code in diagnostic["conclusionCode"]] == ["Tumour"]
+    assert (
+        "Tumour 1: present, probability 93.4 %. Tumour 2: present, probability 70 %. Edema: absent."
+        in (diagnostic["conclusion"])
+    )
+
+
+def test_a_segmentation_has_no_coded_conclusion() -> None:
+    """Volumes of structures are no finding."""
+    assert "conclusionCode" not in only(make_report(), "DiagnosticReport")
+
+
+def test_every_source_series_is_named() -> None:
+    """In the study and in the provenance, the reference first."""
+    report = tumor_report()
+    uids = [report.source.series_instance_uid, report.further_sources[0].series_instance_uid]
+    study = only(report, "ImagingStudy")
+    assert [series["uid"] for series in study["series"]][:2] == uids
+    assert [series["modality"]["code"] for series in study["series"]] == ["MR", "MR", "SEG", "SR"]
+    assert [modality["code"] for modality in study["modality"]] == ["MR"]
+    entities = only(report, "Provenance")["entity"][1:]
+    assert [entity["what"]["identifier"]["value"] for entity in entities] == [f"urn:oid:{uid}" for uid in uids]
 
 
 def test_a_code_of_an_unknown_scheme_has_no_invented_system() -> None:
