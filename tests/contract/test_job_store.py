@@ -293,6 +293,7 @@ def every_write(store: SQLJobStore, lease: Lease) -> list[Callable[[], None]]:
         lambda: store.reject(lease, REASON),
         lambda: store.fail(lease, PROBLEM),
         lambda: store.postpone(lease, PROBLEM, NOON),
+        lambda: store.defer(lease, PROBLEM, NOON),
     ]
 
 
