@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
+from marshmallow import Schema, ValidationError, fields, post_dump, post_load, validate, validates_schema
 
 from control_api.identifiers import UIDField
 from control_api.records import JobFilter
 from control_api.schemas.paging import NEXT, CursorField, PageQuerySchema
 from inference.domain.identifiers import UID
 from inference.domain.job import JobState
+from inference.domain.model_spec import Task
 
 _UID_EXAMPLE = "1.2.826.0.1.3680043.8.498.1"
 
@@ -133,10 +134,60 @@ class MeasurementSchema(Schema):
     unit = fields.String(metadata={"description": "UCUM unit.", "example": "mL"})
 
 
+class LocationSchema(Schema):
+    """A place in patient coordinates, mm (DICOM: x to the patient's left, y to the back, z to the head)."""
+
+    x = fields.Float(metadata={"description": "Towards the left.", "example": -12.5})
+    y = fields.Float(metadata={"description": "Towards the back.", "example": 30.25})
+    z = fields.Float(metadata={"description": "Towards the head.", "example": 41.0})
+
+
+class FindingSchema(Schema):
+    """Something that was looked for."""
+
+    label = fields.String(metadata={"description": "What.", "example": "Tumour"})
+    code = fields.String(metadata={"description": "Its code (SNOMED CT).", "example": "108369006"})
+    present = fields.Boolean(metadata={"description": "Whether it is there."})
+    probability = fields.Float(
+        allow_none=True, metadata={"description": "0 to 1; null where the model gives none.", "example": 0.934}
+    )
+    location = fields.Nested(LocationSchema, allow_none=True, metadata={"description": "Its middle, or null."})
+    tracking_uid = fields.String(
+        metadata={"description": "Under which SR and FHIR know it.", "example": _UID_EXAMPLE}
+    )
+
+
+class AnswerSchema(Schema):
+    """The answer to the job's task: what of it there is depends on the task."""
+
+    task = fields.String(
+        validate=validate.OneOf([task.value for task in Task]),
+        metadata={"description": "Type of job.", "example": "tumor_detection"},
+    )
+    tumor_detected = fields.Boolean(metadata={"description": "Tumour detection: whether a tumour was found."})
+    confidence = fields.Float(
+        metadata={
+            "description": "Tumour detection: probability of tumour, 0 to 1; the mean over what was found, or the "
+            "highest anywhere where nothing was.",
+            "example": 0.875,
+        }
+    )
+    location = fields.Nested(
+        LocationSchema,
+        allow_none=True,
+        metadata={"description": "Tumour detection: centre of the largest part; null where nothing was found."},
+    )
+    volume_ml = fields.Float(metadata={"description": "Tumour detection: all parts, mL.", "example": 3.25})
+    findings = fields.List(
+        fields.Nested(FindingSchema),
+        metadata={"description": "Classification and detection: everything looked for, found or not."},
+    )
+
+
 class ArtifactSchema(Schema):
     """A result object."""
 
-    kind = fields.String(metadata={"description": "SEG, SR, SC or FHIR.", "example": "SEG"})
+    kind = fields.String(metadata={"description": "SEG, SR, SC, KOS or FHIR.", "example": "SEG"})
     sop_instance_uid = fields.String(
         allow_none=True, metadata={"description": "SOP Instance UID of a DICOM object.", "example": _UID_EXAMPLE}
     )
@@ -147,6 +198,20 @@ class JobDetailSchema(JobSchema):
     """A job with all that is known of it."""
 
     stages = fields.List(fields.Nested(StageTimeSchema), metadata={"description": "Stages, in order."})
+    result = fields.Nested(
+        AnswerSchema,
+        allow_none=True,
+        metadata={
+            "description": "The answer to the job's task; null until there is one.",
+            "example": {
+                "task": "tumor_detection",
+                "tumor_detected": True,
+                "confidence": 0.875,
+                "location": {"x": -12.5, "y": 30.25, "z": 41.0},
+                "volume_ml": 3.25,
+            },
+        },
+    )
     measurements = fields.List(
         fields.Nested(MeasurementSchema),
         attribute="result.measurements",
@@ -177,6 +242,11 @@ class JobDetailSchema(JobSchema):
         dump_default=[],
         metadata={"description": "What a reader should know."},
     )
+
+    @post_dump
+    def _answer(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        """Give null where the job has no answer yet, or was done before answers were kept."""
+        return data if "task" in (data.get("result") or {}) else data | {"result": None}
 
 
 class JobListSchema(Schema):

@@ -102,6 +102,31 @@ def test_a_job_is_shown_with_all_that_is_known(api: ControlAPI) -> None:
     assert document["created_at"] == "2026-01-02T12:01:00+00:00"
 
 
+TUMOR = {
+    "task": "tumor_detection",
+    "tumor_detected": True,
+    "confidence": 0.875,
+    "location": {"x": -12.5, "y": 30.25, "z": 41.0},
+    "volume_ml": 3.25,
+}
+NO_TUMOR = TUMOR | {"tumor_detected": False, "confidence": 0.12, "location": None, "volume_ml": 0.0}
+FINDING = {"label": "Tumour", "code": "108369006", "present": True, "probability": 0.93, "location": None}
+CLASSIFIED = {"task": "classification", "findings": [FINDING | {"tracking_uid": "2.25.1"}]}
+
+
+@pytest.mark.parametrize("answer", [TUMOR, NO_TUMOR, CLASSIFIED, {"task": "segmentation"}])
+def test_a_job_answers_as_its_task_asks(api: ControlAPI, answer: dict[str, Any]) -> None:
+    """The clinical system reads it at the top of the result; nothing of other tasks is in it."""
+    job_id = api.has_job(1, result=RESULT | answer)
+    assert api.get(f"/api/jobs/{job_id}").json["result"] == answer
+
+
+@pytest.mark.parametrize("kept", [RESULT, {}])
+def test_a_job_without_an_answer_has_no_result(api: ControlAPI, kept: dict[str, Any]) -> None:
+    """It has not been done yet, or by an earlier version."""
+    assert api.get(f"/api/jobs/{api.has_job(1, result=kept)}").json["result"] is None
+
+
 def test_a_job_without_model_and_result_says_why(api: ControlAPI) -> None:
     """A rejected series has a job that names the reason; lists in it are empty, not absent."""
     job_id = api.has_job(
