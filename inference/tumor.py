@@ -56,14 +56,14 @@ def _mean_certainty(segments: Iterable[Segment], certainty: Mapping[int, Certain
 
 
 def _largest_part(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """List the (slice, row, column) indices of the largest connected part; corners connect.
+    """List the (slice, row, column) indices of the largest part that hangs together by faces.
 
     Only the box around the mask is searched.
     """
     where = [np.flatnonzero(mask.any(axis=tuple(other for other in range(3) if other != axis))) for axis in range(3)]
     low = np.array([indices[0] for indices in where])
     box = mask[tuple(slice(indices[0], indices[-1] + 1) for indices in where)]
-    parts = sitk.ConnectedComponent(sitk.GetImageFromArray(box.astype(np.uint8)), True)
+    parts = sitk.ConnectedComponent(sitk.GetImageFromArray(box.astype(np.uint8)))
     by_size = sitk.GetArrayFromImage(sitk.RelabelComponent(parts, sortByObjectSize=True))
     indices: NDArray[np.float64] = np.argwhere(by_size == 1).astype(np.float64) + low
     return indices
