@@ -132,4 +132,4 @@ def _toml(value: object) -> str:
         return "{ " + ", ".join(f"{key} = {_toml(inner)}" for key, inner in value.items()) + " }"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(_toml, value)) + "]"
-    return json.dumps(value)  # of strings, numbers and booleans TOML is a superset
+    return repr(value) if isinstance(value, float) else json.dumps(value)
