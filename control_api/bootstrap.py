@@ -11,12 +11,13 @@ from control_api.queries import ReadModel
 from control_api.readiness import disk_probe
 from control_api.services import APIOptions, Probe, Services
 from inference.domain.job import QueueName
-from inference.domain.model_spec import ModelSpec
+from inference.domain.model_spec import Deployment, ModelSpec
 from inference.domain.study import SeriesRevision
 from inference.errors import InstanceUnreadable, NodeError, StoreUnavailable
 from inference.ports import JobQueue, ModelCatalogue
 from inference.reading import describe, read_headers
 from inference.selection import select
+from integrations.persistence.deployments import SQLDeploymentLog
 from integrations.persistence.engine import make_engine
 from integrations.persistence.job_store import JobStoreOptions, SQLJobStore
 from integrations.persistence.migrations import is_current
@@ -40,7 +41,8 @@ def build_services(settings: Settings) -> Services:
     clock, uid_source = SystemClock(), RandomUIDSource()
     engine = make_engine(settings)
     queue = make_job_queue(settings, None)
-    catalogue = FolderCatalogue([builtin_models_root(), *settings.models_dirs])
+    log = SQLDeploymentLog(engine, clock)
+    catalogue = FolderCatalogue([builtin_models_root(), *settings.models_dirs], settings.models_store, log)
     return Services(
         jobs=SQLJobStore(engine, clock, uid_source, JobStoreOptions(max_attempts=settings.max_attempts)),
         studies=SQLStudyIndex(engine, clock, settings.spool_dir, uid_source),
@@ -67,7 +69,10 @@ def _options(settings: Settings) -> APIOptions:
 
 
 def _matcher(catalogue: ModelCatalogue) -> Callable[[SeriesRevision], Sequence[ModelSpec]]:
-    """Select by the same rules, from the same headers, as the intake does on arrival."""
+    """Select by the same rules, from the same headers, as the intake does on arrival; who orders wants an answer.
+
+    A model in shadow gives none.
+    """
 
     def match(series: SeriesRevision) -> Sequence[ModelSpec]:
         """Select models for a series by its headers."""
@@ -77,7 +82,8 @@ def _matcher(catalogue: ModelCatalogue) -> Callable[[SeriesRevision], Sequence[M
             raise
         except Exception as error:  # headers made by strangers
             raise InstanceUnreadable(f"the headers cannot be read ({type(error).__name__})") from error
-        selection = select(header, catalogue.active())
+        answering = [spec for spec in catalogue.active() if spec.deployment is Deployment.ACTIVE]
+        selection = select(header, answering)
         if selection.refusal is not None:
             raise selection.refusal
         return selection.matches

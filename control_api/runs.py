@@ -10,8 +10,8 @@ from control_api.records import JobView, SeriesView, StudyView
 from control_api.schemas.job import RunOrder
 from control_api.services import Services
 from inference.domain.identifiers import JobID
-from inference.domain.job import Hint, Job, JobState, ModelReference, NewJob, QueueName
-from inference.domain.model_spec import Deployment, ModelSpec
+from inference.domain.job import DELIVERY_STATES, Hint, Job, ModelReference, NewJob, QueueName
+from inference.domain.model_spec import ModelSpec
 from inference.domain.study import SeriesRevision
 from inference.errors import IncompleteSeries, NodeError, NoMatchingModel, QueueUnavailable, ReasonCode
 
@@ -122,14 +122,13 @@ def _new_job(given: Services, revision: SeriesRevision, spec: ModelSpec) -> NewJ
         revision.revision,
         model,
         run=given.queries.next_run(revision.series_instance_uid, revision.revision, model),
-        shadow=spec.deployment is Deployment.SHADOW,
         whole_study=len(spec.channels) > 1,
     )
 
 
 def _hint(given: Services, job: Job) -> None:
     """Tell a worker now; where the queue cannot be reached the dispatcher does it later from the outbox."""
-    queue = QueueName.DELIVERY if job.state is JobState.DELIVERING else QueueName.INFERENCE
+    queue = QueueName.DELIVERY if job.state in DELIVERY_STATES else QueueName.INFERENCE
     try:
         given.queue.enqueue(Hint(queue, job.job_id))
     except QueueUnavailable as error:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Mapping
+from functools import partial
 
 import httpx
 from sqlalchemy import Engine
 
 from dicom_node.assembler import Assembler, AssemblerOptions
+from dicom_node.deployment import DeploymentPlaces, ModelDeployment
 from dicom_node.housekeeping import Dispatcher
 from dicom_node.infer import OfflineNode
 from dicom_node.intake import Intake
@@ -21,7 +23,7 @@ from dicom_node.worker import Worker, WorkOptions, WorkPlaces
 from inference.domain.job import Hint, QueueName
 from inference.engine import EngineOptions, OnnxModelRunner
 from inference.errors import ConfigurationError
-from inference.ports import ArtifactSink, ReportSink
+from inference.ports import ArtifactSink, DeploymentLog, ReportSink
 from integrations.fhir.client import HAPIReportSink
 from integrations.fhir.folder import FolderReportSink
 from integrations.logs import configure_logs
@@ -31,16 +33,18 @@ from integrations.orthanc.folder import FolderArchive
 from integrations.orthanc.peer import Peer
 from integrations.orthanc.rest import OrthancREST, RESTReadBack
 from integrations.orthanc.store_scu import StoreSCUSink
+from integrations.persistence.deployments import SQLDeploymentLog
 from integrations.persistence.engine import make_engine
 from integrations.persistence.job_store import JobStoreOptions, SQLJobStore
-from integrations.persistence.migrations import upgrade
+from integrations.persistence.migrations import is_current, upgrade
 from integrations.persistence.study_index import SQLStudyIndex
 from integrations.persistence.users import SQLUserStore
 from integrations.result_folder import FolderResultStore
 from integrations.settings import Settings, load_settings
-from integrations.system import RandomUIDSource, SystemClock
+from integrations.system import RandomUIDSource, SystemClock, operating_system_user
 from integrations.taskqueue import make_job_queue
 from models.catalogue import FolderCatalogue, builtin_models_root
+from models.inspection import verify_package
 from models.weights import verify
 
 CHILDREN = (
@@ -105,8 +109,27 @@ def supervisor() -> Supervisor:
 
 
 def build_catalogue(settings: Settings) -> FolderCatalogue:
-    """Give the built-in models and those of the settings' folders."""
-    return FolderCatalogue([builtin_models_root(), *settings.models_dirs])
+    """Give the built-in models, those of the settings' folders and those that were added, deployed as was decided.
+
+    Where the node has not been started yet, nothing was decided, and nothing is made for looking.
+
+    Raises
+    ------
+    StoreUnavailable
+        If the database cannot be reached.
+    """
+    if not _has_database(settings):
+        return _catalogue(settings, None)
+    engine = make_engine(settings)
+    return _catalogue(settings, SQLDeploymentLog(engine, SystemClock()) if is_current(engine) else None)
+
+
+def _has_database(settings: Settings) -> bool:
+    return settings.sqlite_path.exists() or settings.database_url is not None or settings.db_host is not None
+
+
+def _catalogue(settings: Settings, log: DeploymentLog | None) -> FolderCatalogue:
+    return FolderCatalogue([builtin_models_root(), *settings.models_dirs], settings.models_store, log)
 
 
 def build_runner(settings: Settings) -> OnnxModelRunner:
@@ -122,8 +145,23 @@ def build_users(settings: Settings) -> SQLUserStore:
 
 
 def build_offline(settings: Settings) -> OfflineNode:
-    """Give what ``dicom-node infer`` needs: no database, no network."""
-    return OfflineNode(build_catalogue(settings), build_runner(settings), SystemClock())
+    """Give what ``dicom-node infer`` needs: no network; an embedded node knows what was decided about models."""
+    catalogue = build_catalogue(settings) if settings.embedded else _catalogue(settings, None)
+    return OfflineNode(catalogue, build_runner(settings), SystemClock())
+
+
+def build_deployment_places(settings: Settings) -> DeploymentPlaces:
+    """Give what decisions about models are made on, in the name of who runs this process."""
+    engine, clock = make_engine(settings), SystemClock()
+    log = SQLDeploymentLog(engine, clock)
+    actor = operating_system_user()
+    return DeploymentPlaces(_catalogue(settings, log), log, _job_store(settings, engine), clock, actor)
+
+
+def build_deployment(settings: Settings) -> ModelDeployment:
+    """Give what carries decisions about models out; a package is looked over on the device that the node uses."""
+    verify_here = partial(verify_package, runner=build_runner(settings))
+    return ModelDeployment(build_deployment_places(settings), verify_here)
 
 
 def build_receiver(settings: Settings) -> ReceiverProcess:
@@ -137,7 +175,7 @@ def build_receiver(settings: Settings) -> ReceiverProcess:
     peer = _archive_peer(settings)
     assembler = Assembler(
         index,
-        Intake(index, build_catalogue(settings), dispatcher.hurry),
+        Intake(index, _catalogue(settings, SQLDeploymentLog(engine, clock)), dispatcher.hurry),
         FindSCUCounter(peer) if peer else None,
         receiver,
         clock,
@@ -155,7 +193,7 @@ def build_worker(settings: Settings, queue: QueueName, threads: int) -> WorkerPr
     places = WorkPlaces(
         jobs=jobs,
         index=SQLStudyIndex(engine, clock, settings.spool_dir, uid_source),
-        catalogue=build_catalogue(settings),
+        catalogue=_catalogue(settings, SQLDeploymentLog(engine, clock)),
         runner=build_runner(settings),
         results=FolderResultStore(settings.results_dir),
         archive=_archive(settings),

@@ -18,7 +18,7 @@ from inference.channels import Assignment, Candidate, assign
 from inference.domain.artifact import DicomArtifact
 from inference.domain.identifiers import UID
 from inference.domain.job import ModelReference, StageTime
-from inference.domain.model_spec import ModelSpec
+from inference.domain.model_spec import Deployment, ModelSpec
 from inference.domain.result import Measurement, Report
 from inference.domain.series_header import SeriesHeader
 from inference.domain.study import SeriesRevision
@@ -114,7 +114,8 @@ def _describe(series: SeriesRevision) -> SeriesHeader | Exception:
 def _decide(series: SeriesRevision, header: SeriesHeader | Exception, work: _Work) -> list[dict[str, Any]]:
     if isinstance(header, Exception):
         return [_entry(series, None, _rejected(header))]
-    selection = select(header, work.node.catalogue.active())
+    answering = [spec for spec in work.node.catalogue.active() if spec.deployment is Deployment.ACTIVE]
+    selection = select(header, answering)
     if selection.refusal is not None:
         return [_entry(series, header, _rejected(selection.refusal))]
     return [_entry(series, header, _outcome(series, spec, work)) for spec in selection.matches]

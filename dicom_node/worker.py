@@ -10,28 +10,27 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 import structlog
 
 from dicom_node.heartbeat import Heartbeat
+from dicom_node.inputs import Awaited, InputResolver
+from dicom_node.summary import REPORT_WANTED, summary
 from dicom_node.verdicts import Verdict, failure_of, verdict
+from dicom_node.withdrawals import order_of, rejection_notes
 from inference.domain.artifact import DicomArtifact
-from inference.domain.job import Failure, Hint, Job, JobState, Lease, QueueName, StageTime
-from inference.domain.model_inputs import ModelInputs
+from inference.domain.job import DELIVERY_STATES, Failure, Hint, Job, JobState, Lease, QueueName, StageTime
 from inference.domain.model_spec import ModelSpec
 from inference.domain.result import Report
-from inference.domain.study import SeriesRevision
 from inference.errors import (
-    IncompleteSeries,
     JobNotFound,
     ModelNotFound,
     NodeError,
-    ReasonCode,
     Stage,
     StoreUnavailable,
 )
-from inference.pipeline import Analysis, Surroundings, analyse
+from inference.pipeline import Surroundings, analyse
 from inference.ports import (
     ArtifactSink,
     Clock,
@@ -49,9 +48,6 @@ LOG = structlog.get_logger(__name__)
 
 DEADLINE: Final = "delivery.deadline"
 """Code of a delivery whose workers all died without a word until its time was over."""
-
-REPORT_WANTED: Final = "report_wanted"
-"""Key of a job's result under which the inference part tells the delivery part whether the model reports."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +82,8 @@ class WorkOptions:
     delivery_deadline_hours
         How long delivery is tried before the job is FAILED; its result stays on disk and a person may retry, which
         starts the time anew.
+    channel_wait_seconds
+        How long after its latest instance a study may still receive a series that a model's channel lacks.
     """
 
     owner: str
@@ -94,6 +92,7 @@ class WorkOptions:
     retry_base_seconds: float = 10.0
     retry_cap_seconds: float = 900.0
     delivery_deadline_hours: float = 72.0
+    channel_wait_seconds: float = 600.0
 
 
 class Worker:
@@ -110,6 +109,7 @@ class Worker:
     def __init__(self, places: WorkPlaces, options: WorkOptions) -> None:
         self._places = places
         self._options = options
+        self._inputs = InputResolver(places.index, places.clock, options.channel_wait_seconds)
 
     def run(self, hint: Hint) -> None:
         """Do the work a hint points at; a hint that is late, repeated or wrong does nothing.
@@ -149,12 +149,19 @@ class Worker:
     def _infer(self, lease: Lease, heartbeat: Heartbeat) -> None:
         places, job = self._places, lease.job
         spec = self._spec(job)
-        series = self._series(job)
+        inputs = self._inputs.resolve(job, spec)
+        if isinstance(inputs, Awaited):
+            places.jobs.defer(lease, inputs.reason, inputs.until)
+            LOG.info("job.deferred", job=job.job_id, code=inputs.reason.code)
+            return
         surroundings = Surroundings(places.runner, places.clock, self._observer(lease, heartbeat))
-        analysis = analyse(ModelInputs(series), spec, surroundings, job.attempt)
-        places.results.save(job.job_id, analysis.artifacts, analysis.report, analysis.manifest)
-        places.jobs.deliver(lease, summary(analysis, spec))
-        LOG.info("job.analysed", job=job.job_id)
+        analysis = analyse(inputs, spec, surroundings, job.attempt)
+        if job.shadow:
+            places.jobs.record(lease, {**summary(analysis, spec), "artifacts": []})
+        else:
+            places.results.save(job.job_id, analysis.artifacts, analysis.report, analysis.manifest)
+            places.jobs.deliver(lease, summary(analysis, spec))
+        LOG.info("job.analysed", job=job.job_id, shadow=job.shadow)
 
     def _observer(self, lease: Lease, heartbeat: Heartbeat) -> Callable[[StageTime], None]:
         """Give what records a stage as it ends, and stops the line where the job is no longer ours."""
@@ -165,35 +172,46 @@ class Worker:
 
         return on_stage
 
-    def _series(self, job: Job) -> SeriesRevision:
-        """Give the revision that the job was made for; where a later one exists, that one's job answers."""
-        series = self._places.index.series(job.series_instance_uid)
-        if series.revision != job.revision:
-            raise IncompleteSeries(ReasonCode.SUPERSEDED, "late instances came: the later revision's job answers")
-        return series
-
     def _spec(self, job: Job) -> ModelSpec:
+        """Give the version that the job was made for, whatever has been activated since."""
         if job.model is None:
             raise ModelNotFound("the job names no model")
-        spec = self._places.catalogue.get(job.model.model_id)
-        if spec.reference.digest != job.model.digest:
-            raise ModelNotFound(f"{job.model.model_id}: the weights this job was made for are not here any more")
-        return spec
+        return self._places.catalogue.exactly(job.model)
 
     def _deliver(self, lease: Lease, heartbeat: Heartbeat) -> None:
         places, job = self._places, lease.job
-
         timer = StageTimer(places.clock, job.attempt, self._observer(lease, heartbeat))
+        if job.state is JobState.WITHDRAWING:
+            self._withdraw(lease, timer)
+            return
         artifacts, report = self._kept(job)
         with timer.measure(Stage.DELIVER):
             places.archive.deliver(artifacts)
             places.archive.confirm(artifacts)
         address = None
-        if (job.result or {}).get(REPORT_WANTED, True):
+        if _is_reported(job):
             with timer.measure(Stage.REPORT):
                 address = places.reports.store(report)
         places.jobs.complete(lease, address)
         LOG.info("job.completed", job=job.job_id)
+        places.notifier.job_ended(places.jobs.get(job.job_id))
+
+    def _withdraw(self, lease: Lease, timer: StageTimer) -> None:
+        """Say in archive and report server that the result does not stand; in one also while the other is away."""
+        places, job = self._places, lease.job
+        artifacts, report = self._kept(job)
+        order = order_of(job)
+        try:
+            with timer.measure(Stage.DELIVER):
+                notes = rejection_notes(artifacts, order)
+                places.archive.deliver(notes)
+                places.archive.confirm(notes)
+        finally:
+            if _is_reported(job):
+                with timer.measure(Stage.REPORT):
+                    places.reports.withdraw(report, order.reason)
+        places.jobs.withdrawn(lease)
+        LOG.info("job.withdrawn", job=job.job_id)
         places.notifier.job_ended(places.jobs.get(job.job_id))
 
     def _kept(self, job: Job) -> tuple[Sequence[DicomArtifact], Report]:
@@ -227,7 +245,7 @@ class Worker:
 
     def _used_up(self, job: Job) -> bool:
         """Tell whether no later attempt may follow: inference is counted, delivery has a deadline."""
-        if job.state is JobState.DELIVERING:
+        if job.state in DELIVERY_STATES:
             return self._delivered_for(job) > timedelta(hours=self._options.delivery_deadline_hours)
         return job.attempt >= self._options.max_attempts
 
@@ -236,12 +254,13 @@ class Worker:
 
         An overdue delivery whose last attempt ended in order gets its chance: the node may have been off.
         """
-        return lease.taken_over and lease.job.state is JobState.DELIVERING and self._used_up(lease.job)
+        return lease.taken_over and lease.job.state in DELIVERY_STATES and self._used_up(lease.job)
 
     def _overdue(self, job: Job) -> Failure:
         why = f"; the last error was: {job.error_message}" if job.error_message else "; its workers died"
         hours = self._options.delivery_deadline_hours
-        return Failure(job.error_code or DEADLINE, f"not delivered within {hours:g} hours{why}")
+        what = "withdrawn" if job.state is JobState.WITHDRAWING else "delivered"
+        return Failure(job.error_code or DEADLINE, f"not {what} within {hours:g} hours{why}")
 
     def _delivered_for(self, job: Job) -> timedelta:
         now = self._places.clock.now()
@@ -254,7 +273,7 @@ class Worker:
         doubles too, and needs no count.
         """
         options = self._options
-        if job.state is JobState.DELIVERING:
+        if job.state in DELIVERY_STATES:
             seconds = max(options.retry_base_seconds, self._delivered_for(job).total_seconds())
         else:
             seconds = options.retry_base_seconds * 2 ** min(job.attempt - 1, 16)
@@ -262,31 +281,5 @@ class Worker:
         return timedelta(seconds=jitter * min(seconds, options.retry_cap_seconds))
 
 
-def summary(analysis: Analysis, spec: ModelSpec) -> dict[str, Any]:
-    """Say what a job found, as the job row keeps it for the API.
-
-    Parameters
-    ----------
-    analysis
-        The analysis.
-    spec
-        The model that made it.
-    """
-    return {
-        "measurements": [
-            {"label": m.label, "code": m.finding.value, "value": round(m.value, 3), "unit": m.unit.value}
-            for m in analysis.report.measurements
-        ],
-        "artifacts": [
-            {
-                "kind": artifact.kind.value,
-                "sop_instance_uid": artifact.identity.sop_instance_uid,
-                "series_instance_uid": artifact.identity.series_instance_uid,
-            }
-            for artifact in analysis.artifacts
-        ],
-        "absent": list(analysis.report.absent),
-        "warnings": list(analysis.report.warnings),
-        "model_title": spec.title,
-        REPORT_WANTED: spec.publication.fhir,
-    }
+def _is_reported(job: Job) -> bool:
+    return bool((job.result or {}).get(REPORT_WANTED, True))

@@ -194,7 +194,7 @@ class Settings(BaseSettings):
     """TCP port of the API."""
 
     models_dirs: PathList = ()
-    """More folders with model packages beside the built-in ones, comma-separated."""
+    """More folders with model packages beside the built-in ones and those that were added, comma-separated."""
     execution_provider: Literal["auto", "cpu", "cuda"] = "auto"
     """Where networks run; auto takes the GPU where there is one."""
     intra_op_threads: int = Field(default=0, ge=0, le=1024)
@@ -267,6 +267,11 @@ class Settings(BaseSettings):
     def reports_dir(self) -> Path:
         """FHIR bundles, used where no report server is named."""
         return self.data_dir / "reports"
+
+    @property
+    def models_store(self) -> Path:
+        """Model packages that ``dicom-node models add`` brought."""
+        return self.data_dir / "models"
 
     @property
     def secrets_dir(self) -> Path:

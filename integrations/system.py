@@ -1,7 +1,9 @@
-"""The machine's own clock and randomness, behind the core's ports."""
+"""The machine's own clock and randomness, behind the core's ports, and who is at it."""
 
 from __future__ import annotations
 
+import os
+import pwd
 import secrets
 import time
 import uuid
@@ -38,3 +40,14 @@ class RandomUIDSource(UIDSource):
     def token(self) -> str:
         """Give 43 URL-safe characters that carry 256 random bits."""
         return secrets.token_urlsafe(32)
+
+
+def operating_system_user() -> str:
+    """Give the name of the user who runs this process, or their number where the machine knows no name.
+
+    Asked of the system, not of the environment, which anybody can set.
+    """
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"uid {os.getuid()}"

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dicom_node.commands.deployments import COMMANDS
+
 if TYPE_CHECKING:
     from inference.ports import ModelRunner
     from models.catalogue import FolderCatalogue
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
 @click.group()
 def models() -> None:
     """Look at the model packages, and decide which of them run."""
+
+
+for command in COMMANDS:
+    models.add_command(command)
 
 
 @models.command("list")
@@ -68,7 +74,9 @@ def golden(package: Path, tolerance: float | None) -> None:
     spec = load_manifest(package / MANIFEST_NAME)
     runner = OnnxModelRunner(EngineOptions(provider="cpu", verify=verify))
     made = make_golden(spec, package, runner, tolerance)
-    click.echo(f"{write_golden(made, package)}: what the graph says to {', '.join(case.input for case in made.cases)}")
+    click.echo(
+        f"{write_golden(made, package)}: what the graph says to {', '.join(case.input for case in made.cases)}"
+    )
 
 
 @models.command("schema")

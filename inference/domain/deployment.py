@@ -56,3 +56,36 @@ def present(events: Iterable[DeploymentEvent]) -> Mapping[ModelReference, Deploy
                 state[other] = Deployment.INACTIVE
         state[event.model] = event.deployment
     return state
+
+
+def active_before(events: Iterable[DeploymentEvent], model_id: str) -> ModelReference | None:
+    """Give the version to go back to: the one that was active before the present one was.
+
+    Going back is remembered: whoever goes back twice comes to the version before that, and never to the one that was
+    left. A version that was switched off or recalled since is gone back to, or past, in the same way.
+
+    Parameters
+    ----------
+    events
+        The log, oldest first.
+    model_id
+        Which model.
+
+    Returns
+    -------
+    ModelReference or None
+        None where no other version was active before.
+    """
+    log = [event for event in events if event.model.model_id == model_id]
+    state = present(log)
+    trail: list[ModelReference] = []
+    for event in log:
+        if event.deployment is not Deployment.ACTIVE or state[event.model] is Deployment.RECALLED:
+            continue
+        if event.model in trail:
+            del trail[trail.index(event.model) + 1 :]
+        else:
+            trail.append(event.model)
+    if trail and state[trail[-1]] is Deployment.ACTIVE:
+        trail.pop()
+    return trail[-1] if trail else None

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from threading import Lock
 
 from inference.domain.artifact import DicomArtifact
+from inference.domain.deployment import DeploymentEvent
 from inference.domain.identifiers import UID, JobID
 from inference.domain.job import Hint, Job, ModelReference, QueueName
 from inference.domain.model_spec import Deployment, ModelSpec
@@ -20,6 +21,7 @@ from inference.ports import (
     ArchiveCounter,
     ArtifactSink,
     Clock,
+    DeploymentLog,
     JobQueue,
     ModelCatalogue,
     Notifier,
@@ -251,6 +253,21 @@ class FixedCatalogue(ModelCatalogue):
                     raise ModelRecalled(f"{reference.model_id} was recalled")
                 return spec
         raise ModelNotFound(f"no model {reference.model_id} {reference.version}")
+
+
+@dataclass
+class MemoryDeploymentLog(DeploymentLog):
+    """Decisions in memory."""
+
+    kept: list[DeploymentEvent] = field(default_factory=list)
+
+    def record(self, event: DeploymentEvent) -> None:
+        """Append an event."""
+        self.kept.append(event)
+
+    def events(self) -> Sequence[DeploymentEvent]:
+        """List all events."""
+        return tuple(self.kept)
 
 
 @dataclass

@@ -29,13 +29,13 @@ INPUT: Final = ("series_instance_uid", "revision", "model_id")
 
 
 def upgrade() -> None:
-    """Create the log, and let a job say whether it is in shadow and which version it is of."""
+    """Create the log, and let a job say whether it is in shadow; its version, of any length, is part of its key."""
     op.create_table(
         "model_deployments",
         sa.Column("id", BIG_ID, autoincrement=True, nullable=False),
         sa.Column("at", TIME, nullable=False),
         sa.Column("model_id", sa.String(length=64), nullable=False),
-        sa.Column("model_version", sa.String(length=32), nullable=False),
+        sa.Column("model_version", sa.String(length=64), nullable=False),
         sa.Column("model_digest", sa.String(length=64), nullable=False),
         sa.Column("deployment", sa.String(length=16), nullable=False),
         sa.Column("actor", sa.String(length=64), nullable=False),
@@ -47,6 +47,9 @@ def upgrade() -> None:
     op.create_index("ix_model_deployments_model_id_model_version", "model_deployments", version, unique=False)
     with op.batch_alter_table("jobs") as jobs:
         jobs.add_column(sa.Column("shadow", sa.Boolean(), nullable=False, server_default=sa.false()))
+        jobs.alter_column(
+            "model_version", type_=sa.String(length=64), existing_type=sa.String(length=32), existing_nullable=False
+        )
         jobs.create_unique_constraint(NEW_KEY, [*INPUT, "model_version", "model_digest", "run"])
         jobs.drop_constraint(OLD_KEY, type_="unique")
         jobs.create_index("ix_jobs_model_id_model_version", version, unique=False)
@@ -58,5 +61,8 @@ def downgrade() -> None:
         jobs.drop_index("ix_jobs_model_id_model_version")
         jobs.create_unique_constraint(OLD_KEY, [*INPUT, "model_digest", "run"])
         jobs.drop_constraint(NEW_KEY, type_="unique")
+        jobs.alter_column(
+            "model_version", type_=sa.String(length=32), existing_type=sa.String(length=64), existing_nullable=False
+        )
         jobs.drop_column("shadow")
     op.drop_table("model_deployments")
