@@ -81,6 +81,22 @@ def evaluated(report: Dataset) -> dict[str, tuple[str, dict[str, tuple[float, st
     }
 
 
+def tree(item: Dataset, depth: int = 0) -> list[str]:
+    """Write a content tree as lines: relationship, value type, name and value; UIDs and coordinates are left out."""
+    name = item.ConceptNameCodeSequence[0].CodeMeaning if "ConceptNameCodeSequence" in item else ""
+    value = ""
+    if item.ValueType == "CODE":
+        value = f" = {value_of(item)}"
+    elif item.ValueType == "NUM":
+        measured = item.MeasuredValueSequence[0]
+        value = f" = {float(measured.NumericValue):g} {measured.MeasurementUnitsCodeSequence[0].CodeValue}"
+    elif item.ValueType == "SCOORD":
+        value = f" = {item.GraphicType}"
+    line = f"{'  ' * depth}{item.get('RelationshipType', 'root')} {item.ValueType} {name}{value}"
+    children = item.get("ContentSequence", [])
+    return [line, *(inner for child in children for inner in tree(child, depth + 1))]
+
+
 def words(report: Dataset) -> str:
     """Give the comment of the evaluations."""
     text: str = items(report, "Comment")[0].TextValue
@@ -166,6 +182,55 @@ def test_a_classification_is_said_with_probability_and_identity(case: Case) -> N
     uids = [item.UID for item in items(report, "Tracking Unique Identifier")]
     assert uids == [finding.tracking_uid for finding in encoding.result.findings]
     assert "Tumour: present, probability 93 %. Edema: absent, probability 3.1 %." in words(report)
+
+
+CLASSIFIED = """\
+root CONTAINER Imaging Findings Report
+  HAS CONCEPT MOD CODE Language of Content Item and Descendants = English
+  HAS OBS CONTEXT CODE Observer Type = Device
+  HAS OBS CONTEXT UIDREF Device Observer UID
+  HAS OBS CONTEXT TEXT Device Observer Name
+  HAS OBS CONTEXT TEXT Device Observer Manufacturer
+  HAS OBS CONTEXT TEXT Device Observer Model Name
+  HAS OBS CONTEXT TEXT Device Observer Serial Number
+  HAS CONCEPT MOD CODE Procedure reported = Brain MRI
+  CONTAINS CONTAINER Qualitative Evaluations
+    CONTAINS CODE Neoplasm = Present
+      HAS PROPERTIES NUM Probability = 93 %
+      HAS OBS CONTEXT TEXT Tracking Identifier
+      HAS OBS CONTEXT UIDREF Tracking Unique Identifier
+    CONTAINS CODE Edema = Absent
+      HAS PROPERTIES NUM Probability = 3.1 %
+      HAS OBS CONTEXT TEXT Tracking Identifier
+      HAS OBS CONTEXT UIDREF Tracking Unique Identifier
+    CONTAINS TEXT Comment"""
+
+DETECTED = """\
+CONTAINS CONTAINER Imaging Measurements
+  CONTAINS CONTAINER Measurement Group
+    HAS OBS CONTEXT TEXT Tracking Identifier
+    HAS OBS CONTEXT UIDREF Tracking Unique Identifier
+    CONTAINS CODE Finding category = Morphologically Abnormal Structure
+    CONTAINS CODE Finding = Neoplasm
+    HAS CONCEPT MOD CODE Finding Site = Brain
+    HAS CONCEPT MOD TEXT Algorithm Name
+    HAS CONCEPT MOD TEXT Algorithm Version
+    HAS CONCEPT MOD TEXT Algorithm Manufacturer
+    HAS CONCEPT MOD TEXT Algorithm Parameters
+    HAS CONCEPT MOD TEXT Algorithm Parameters
+    HAS CONCEPT MOD CODE Algorithm Family = Artificial Intelligence
+    CONTAINS NUM Probability = 90 %
+    CONTAINS CODE Presence of property = Present
+    CONTAINS SCOORD Image Region = POLYLINE
+      SELECTED FROM IMAGE Source"""
+
+
+def test_the_trees_are_those_of_the_templates(case: Case) -> None:
+    """Relationships and value types as TID 1500 and TID 1410 have them."""
+    assert tree(report_of(classified(case))) == CLASSIFIED.splitlines()
+    box = place_in(case.encoding.volume.grid, (2, 4, 3), (4, 10, 8))
+    (measurements,) = items(report_of(detections(case, [box])), "Imaging Measurements")
+    assert tree(measurements) == DETECTED.splitlines()
 
 
 def region(group: Dataset) -> tuple[str, np.ndarray[Any, Any], str]:
