@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -195,28 +195,49 @@ class Hospital:
         ]
 
 
-@pytest.fixture(scope="session")
-def hospital(
-    tmp_path_factory: pytest.TempPathFactory,
-    mariadb_server: MariaDB,
-    redis_server: RedisServer,
-    fhir_server: FHIRServer,
-) -> Iterator[Hospital]:
-    """Give the whole hospital, running; MariaDB, Redis and HAPI FHIR are those of the test run."""
-    folder = tmp_path_factory.mktemp("hospital")
-    redis_server.client().flushall()
+@dataclass(frozen=True)
+class SharedServers:
+    """Servers that hospitals have in common; each has a database of its own in them.
+
+    Parameters
+    ----------
+    mariadb, fhir
+        Database and report server.
+    redis_url
+        Address of a database of Redis that nobody else uses.
+    """
+
+    mariadb: MariaDB
+    fhir: FHIRServer
+    redis_url: str
+
+
+@contextmanager
+def running_hospital(folder: Path, shared: SharedServers, settings: Mapping[str, str]) -> Iterator[Hospital]:
+    """Run a hospital until the block ends.
+
+    Parameters
+    ----------
+    folder
+        For data and logs.
+    shared
+        The servers that run already.
+    settings
+        Further settings of the node.
+    """
     with ExitStack() as stack:
         node_port = free_port()
         orthanc = stack.enter_context(
             running_orthanc(folder / "orthanc", OrthancOptions({"NEURONOVA": node_port}, routing=True))
         )
         servers = {
-            "NODE_DATABASE_URL": mariadb_server.new_database().render_as_string(hide_password=False),
-            "NODE_REDIS_URL": redis_server.url,
+            "NODE_DATABASE_URL": shared.mariadb.new_database().render_as_string(hide_password=False),
+            "NODE_REDIS_URL": shared.redis_url,
             "NODE_ARCHIVE": f"ORTHANC@127.0.0.1:{orthanc.dicom_port}",
             "NODE_ARCHIVE_REST_URL": orthanc.url,
-            "NODE_REPORT_URL": fhir_server.base_url,
+            "NODE_REPORT_URL": shared.fhir.base_url,
             "NODE_DICOM_PORT": str(node_port),
+            **settings,
         }
         (folder / "node").mkdir()
         node = Node(folder / "node", servers)
@@ -232,4 +253,18 @@ def hospital(
         login = client.post("/api/auth/login", json={"username": USER, "password": PASSWORD})
         assert login.status_code == httpx.codes.OK, login.text
         client.headers["Authorization"] = f"Bearer {login.json()['access_token']}"
-        yield Hospital(orthanc, fhir_server, node, gateway, client)
+        yield Hospital(orthanc, shared.fhir, node, gateway, client)
+
+
+@pytest.fixture(scope="session")
+def hospital(
+    tmp_path_factory: pytest.TempPathFactory,
+    mariadb_server: MariaDB,
+    redis_server: RedisServer,
+    fhir_server: FHIRServer,
+) -> Iterator[Hospital]:
+    """Give the whole hospital, running; MariaDB, Redis and HAPI FHIR are those of the test run."""
+    redis_server.client().flushall()
+    shared = SharedServers(mariadb_server, fhir_server, redis_server.url)
+    with running_hospital(tmp_path_factory.mktemp("hospital"), shared, {}) as running:
+        yield running

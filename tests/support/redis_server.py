@@ -31,6 +31,10 @@ class RedisServer:
         """The address of database 0."""
         return f"redis://127.0.0.1:{self.port}/0"
 
+    def url_of(self, number: int) -> str:
+        """Give the address of another database, for a second node that must not take the first one's messages."""
+        return f"redis://127.0.0.1:{self.port}/{number}"
+
     def client(self) -> redis.Redis:
         """Give a client of its own."""
         return redis.Redis.from_url(self.url)

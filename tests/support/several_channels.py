@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -85,7 +86,7 @@ def write_contrast(
 
     pixels = np.zeros((12, 8, 8)) if array is None else array
     slices, rows, columns = pixels.shape
-    seed = int(generate_uid(None, entropy_srcs=[study, weighting, folder.name]).removeprefix("2.25.")) % 2**31
+    seed = zlib.crc32(f"{study} {weighting} {folder.name}".encode())
     options = SeriesOptions(seed, {**HEADERS[weighting], **(header or {})}, edit=join)
     return write_series(folder, pixels, axial_grid((slices, rows, columns), (2.0, 2.0, 2.0)), options)
 

@@ -15,7 +15,8 @@ from pydicom import dcmread
 
 from dicom_node.cli import cli
 from dicom_node.infer import OfflineNode, infer_folder
-from inference.domain.model_spec import ModelSpec, Plausibility
+from inference.domain.identifiers import UID
+from inference.domain.model_spec import ModelSpec, Plausibility, Weighting
 from inference.errors import IncompleteSeries, NonFiniteOutput, ReasonCode, StoreUnavailable
 from integrations.settings import child_environment
 from tests.support.arrivals import small_series
@@ -23,12 +24,13 @@ from tests.support.fakes import FixedCatalogue, FixedClock
 from tests.support.model_packages import with_id
 from tests.support.relaxed_model import MODEL_ID, write_relaxed_model
 from tests.support.repository import REPOSITORY
-from tests.support.small_analysis import SPEC, TRUE_VOLUMES_ML, ThresholdRunner, write_blocks
+from tests.support.several_channels import study_uid, with_channels, write_contrast
+from tests.support.small_analysis import SPEC, STEP, TRUE_VOLUMES_ML, ThresholdRunner, blocks, write_blocks
 from tests.support.synthetic_series import SeriesOptions
 
 ENTRY_KEYS = {
     *("series_uid", "description", "modality", "instances"),
-    *("decision", "reason", "model", "measurements", "artifacts", "timings_s"),
+    *("decision", "reason", "model", "channels", "measurements", "artifacts", "timings_s"),
 }
 STAGES = {"volume", "preprocess", "infer", "postprocess", "measure", "encode"}
 REFERENCE = {"id": SPEC.reference.model_id, "version": SPEC.reference.version, "digest": SPEC.reference.digest}
@@ -62,6 +64,7 @@ def test_an_analysed_series(tmp_path: Path) -> None:
     assert entry["series_uid"] == header.SeriesInstanceUID
     assert (entry["description"], entry["modality"], entry["instances"]) == ("t1_mprage_sag", "MR", 12)
     assert (entry["decision"], entry["model"]) == ("analysed", REFERENCE)
+    assert entry["channels"] == {"T1": header.SeriesInstanceUID}
     measured = {one["label"]: one for one in entry["measurements"]}
     assert {label: measured[label]["value"] for label in TRUE_VOLUMES_ML} == pytest.approx(TRUE_VOLUMES_ML)
     for one in entry["measurements"]:
@@ -111,6 +114,7 @@ def test_a_series_that_no_model_wants(tmp_path: Path) -> None:
 
     assert (entry["decision"], entry["reason"]["code"]) == ("rejected", "selection.modality")
     assert (entry["model"], entry["measurements"], entry["artifacts"], entry["timings_s"]) == (None, [], [], {})
+    assert entry["channels"] == {}
     assert list((tmp_path / "out").iterdir()) == []
 
 
@@ -247,3 +251,79 @@ def test_standard_output_is_one_json_document_and_nothing_else(tmp_path: Path) -
     assert "skipped notes.txt" in done.stderr
     assert [path.name for path in here.iterdir()] == ["out"]
     assert "Phantom" not in done.stderr
+
+
+# Models with several channels
+
+TWO = with_id(with_channels(SPEC, T1=Weighting.T1, FLAIR=Weighting.FLAIR), "two_channels")
+FIRST, SECOND = study_uid("first"), study_uid("second")
+
+
+def write_study(folder: Path, study: UID, *weightings: Weighting) -> dict[str, str]:
+    """Write the blocks as several contrasts of a study; give the series of each."""
+    return {
+        weighting.value: dcmread(
+            write_contrast(folder / f"{study}{weighting}", weighting, study, blocks() * STEP)[0]
+        ).SeriesInstanceUID
+        for weighting in weightings
+    }
+
+
+def by_series(entries: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Give the only entry of each series."""
+    assert len({entry["series_uid"] for entry in entries}) == len(entries)
+    return {entry["series_uid"]: entry for entry in entries}
+
+
+def test_a_model_with_several_channels_runs_once_for_a_study(tmp_path: Path) -> None:
+    """The result stands with the first channel's series; the other says with which series it was read."""
+    written = write_study(tmp_path / "in", FIRST, Weighting.FLAIR, Weighting.T1, Weighting.T2)
+    runner = ThresholdRunner()
+
+    entries = by_series(infer(tmp_path, offline(TWO, runner=runner)))
+
+    t1, flair, t2 = (entries[written[name]] for name in ("T1", "FLAIR", "T2"))
+    assert len(runner.ran) == 1
+    assert {one["decision"] for one in (t1, flair)} == {"analysed"}
+    assert t1["channels"] == flair["channels"] == {"T1": written["T1"], "FLAIR": written["FLAIR"]}
+    assert [artifact["kind"] for artifact in t1["artifacts"]] == ["SEG", "SR", "FHIR"]
+    assert {one["label"] for one in t1["measurements"]} >= set(TRUE_VOLUMES_ML)
+    assert (flair["measurements"], flair["artifacts"], flair["timings_s"]) == ([], [], {})
+    assert (t2["decision"], t2["reason"]["code"], t2["channels"]) == ("rejected", "selection.sequence", {})
+
+
+def test_studies_are_kept_apart(tmp_path: Path) -> None:
+    """A channel is never taken from another study, and what a study lacks is named with each of its series."""
+    first = write_study(tmp_path / "in", FIRST, Weighting.FLAIR)
+    second = write_study(tmp_path / "in", SECOND, Weighting.T1)
+
+    entries = by_series(infer(tmp_path, offline(TWO)))
+
+    messages = {
+        first["FLAIR"]: "the study has no T1; found: FLAIR",
+        second["T1"]: "the study has no FLAIR; found: T1",
+    }
+    for series_uid, message in messages.items():
+        entry = entries[series_uid]
+        assert entry["reason"] == {"code": "selection.channel_missing", "message": message}
+        assert (entry["decision"], entry["model"]["id"], entry["measurements"]) == ("rejected", "two_channels", [])
+    assert entries[first["FLAIR"]]["channels"] == {"T1": None, "FLAIR": first["FLAIR"]}
+
+
+def test_a_missing_optional_channel_is_named(tmp_path: Path) -> None:
+    """The model runs without it; the document says that it did."""
+    written = write_study(tmp_path / "in", FIRST, Weighting.T1)
+    (t1, flair) = TWO.channels
+    spec = replace(TWO, channels=(t1, replace(flair, required=False)))
+    (entry,) = infer(tmp_path, offline(spec))
+    assert (entry["decision"], entry["channels"]) == ("analysed", {"T1": written["T1"], "FLAIR": None})
+
+
+def test_models_with_one_and_with_several_channels_work_side_by_side(tmp_path: Path) -> None:
+    """A series has an entry for each of them."""
+    written = write_study(tmp_path / "in", FIRST, Weighting.T1, Weighting.FLAIR)
+    entries = infer(tmp_path, offline(SPEC, TWO))
+    assert [(entry["series_uid"], entry["model"]["id"]) for entry in entries if entry["artifacts"]] == [
+        (written["T1"], "test_model"),
+        (written["T1"], "two_channels"),
+    ]
