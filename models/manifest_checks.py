@@ -131,11 +131,12 @@ def _placement_settings(manifest: Manifest) -> Iterator[str]:
     sliding = manifest.preprocess.placement is Placement.SLIDING
     if sliding and not manifest.output.kind.segments:
         yield f"preprocess.placement: {manifest.output.kind} looks at the whole field of view; no window can be slid"
-    given = manifest.graph.model_fields_set
-    for key in ("overlap", "batch"):
-        if key in given and not sliding:
-            yield f'graph.{key}: belongs to placement = "sliding"; leave it out'
-    if "context_slices" in given and manifest.graph.layout is not Layout.SLICE:
+    given, flat = manifest.graph.model_fields_set, manifest.graph.layout is Layout.SLICE
+    if "overlap" in given and not sliding:
+        yield 'graph.overlap: belongs to placement = "sliding"; leave it out'
+    if "batch" in given and not (sliding or (flat and manifest.output.kind.segments)):
+        yield "graph.batch: the network runs once, there is nothing to run together; leave it out"
+    if "context_slices" in given and not flat:
         yield 'graph.context_slices: belongs to layout = "slice"; leave it out'
 
 

@@ -157,7 +157,8 @@ class GraphSection(Section):
     precision: Literal["float32", "float16"] = "float32"
     """Element type of the input tensor."""
     batch: Annotated[int, Field(ge=1, le=64)] = 1
-    """Only for `placement = "sliding"`: windows that are run together; more is faster on a GPU, and wants memory."""
+    """Only for a sliding window and for slices that are drawn in: how many are run together; more is faster on a GPU,
+    and wants memory."""
     overlap: Annotated[float, Field(ge=0, lt=0.95)] = 0.5
     """Only for `placement = "sliding"`: part of a window's side that the next one shares."""
     mirror_axes: tuple[Annotated[int, Field(ge=0, le=2)], ...] = ()
@@ -238,7 +239,7 @@ class PreprocessSection(Section):
     """Voxel size along each array axis, mm."""
     shape: tuple[SideLength, SideLength, SideLength]
     """Voxels along each array axis, of the field of view or of the sliding window: 8 to 512 for `head` and `centre`,
-    8 to 1024 for `sliding`. With `layout = "slice"` the first is 1."""
+    8 to 1024 for `sliding`. With `layout = "slice"` the first is 1, and what is drawn is drawn in every slice."""
     placement: Placement
     """`head`: once, centred on the brain; `centre`: once, centred on the volume; `sliding`: a window over all of
     it."""

@@ -156,7 +156,7 @@ def test_every_setting_arrives(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        FLAT,
+        {**FLAT, "graph.batch": 8},
         {**FLAT, **SLIDING, "graph.context_slices": 5, "graph.mirror_axes": [0, 1]},
         SIGMOID,
         {"output.kind": "label_map"},
@@ -267,6 +267,7 @@ def test_sections_that_contradict_each_other_are_told(tmp_path: Path, changes: d
     [
         ({"graph.overlap": 0.5}, "graph.overlap"),
         ({"graph.batch": 2}, "graph.batch"),
+        ({**CLASSIFICATION, **FLAT, "graph.batch": 2}, "graph.batch"),
         ({"graph.context_slices": 1}, "graph.context_slices"),
         ({**FLAT, "graph.mirror_axes": [0]}, "graph.mirror_axes: a single slice"),
         ({"preprocess.registration": "rigid"}, "preprocess.registration"),
