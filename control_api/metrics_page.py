@@ -27,6 +27,7 @@ def register(app: Flask) -> None:
 def _numbers() -> bytes:
     metrics, given = make_metrics(), services()
     metrics.show_jobs(given.queries.job_counts())
+    metrics.show_shadow_jobs(given.queries.job_counts(shadow=True))
     for queue in QueueName:
         try:
             metrics.show_queue(queue, given.queue.depth(queue))

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Column, Connection, Integer, Row, Select, and_, func, or_, select, type_coerce
 
-from control_api.records import Cursor, Item, JobFilter, JobView, Listing, SeriesView, StudyFilter, StudyView
+from control_api.records import (
+    Cursor,
+    Item,
+    JobFilter,
+    JobView,
+    Listing,
+    SeriesView,
+    StudyFilter,
+    StudyView,
+    Withdrawal,
+)
 from inference.domain.identifiers import UID, JobID
-from inference.domain.job import JobState, ModelReference
+from inference.domain.job import WITHDRAWAL, JobState, ModelReference
 from inference.errors import JobNotFound, StudyNotFound
 from integrations.persistence.job_rows import model_of, stages_of
 from integrations.persistence.tables import jobs, joined_series, series, studies
 from integrations.persistence.times import from_column, to_column
 from integrations.persistence.transactions import Transactions
+
+_NAMES: Final = frozenset({"artifacts", "report", "model_title"})
+"""Parts of a job's result that name it."""
 
 _SERIES_COUNTS: Final = (
     select(
@@ -67,7 +81,7 @@ class ReadModel:
             row = connection.execute(select(jobs).where(jobs.c.job_id == job_id)).one_or_none()
             if row is None:
                 raise JobNotFound("there is no such job")
-            return replace(_job(row), result=row.result or {}, stages=stages_of(connection, job_id))
+            return replace(_job(row), result=_shown(row.result or {}), stages=stages_of(connection, job_id))
 
     def list_studies(self, wanted: StudyFilter, limit: int, after: Cursor | None = None) -> Listing[StudyView]:
         """List studies, the one that was received last first, without their series."""
@@ -118,9 +132,9 @@ class ReadModel:
             highest = connection.execute(statement).scalar_one()
         return 1 if highest is None else int(highest) + 1
 
-    def job_counts(self) -> dict[JobState, int]:
-        """Count jobs by state; every state is named, also one without a job."""
-        statement = select(jobs.c.state, func.count()).group_by(jobs.c.state)
+    def job_counts(self, *, shadow: bool = False) -> dict[JobState, int]:
+        """Count the jobs that publish, or those in shadow, by state; every state is named, also one without a job."""
+        statement = select(jobs.c.state, func.count()).where(jobs.c.shadow.is_(shadow)).group_by(jobs.c.state)
         with self._transactions.read() as connection:
             found = {row[0]: row[1] for row in connection.execute(statement)}
         return {state: found.get(state.value, 0) for state in JobState}
@@ -138,6 +152,7 @@ def _job_conditions(wanted: JobFilter) -> list[Any]:
         (jobs.c.study_instance_uid, wanted.study_uid),
         (jobs.c.series_instance_uid, wanted.series_uid),
         (jobs.c.model_id, wanted.model),
+        (jobs.c.shadow, wanted.shadow),
     )
     return [column == value for column, value in pairs if value is not None]
 
@@ -189,7 +204,21 @@ def _job(row: Row[Any]) -> JobView:
         updated_at=from_column(row.updated_at),
         next_run_at=from_column(row.next_run_at),
         superseded_by=JobID(row.superseded_by) if row.superseded_by else None,
+        shadow=row.shadow,
+        withdrawn=_withdrawal(row.result or {}),
     )
+
+
+def _withdrawal(result: Mapping[str, Any]) -> Withdrawal | None:
+    note = result.get(WITHDRAWAL)
+    return None if note is None else Withdrawal(note["reason"], datetime.fromisoformat(note["at"]))
+
+
+def _shown(result: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Give what a reader may see: of a result that is withdrawn what it is known by, and nothing that it says."""
+    if WITHDRAWAL not in result:
+        return result
+    return {name: value for name, value in result.items() if name in _NAMES}
 
 
 def _study(row: Row[Any]) -> StudyView:

@@ -37,6 +37,7 @@ class JobFilter:
     study_uid: UID | None = None
     series_uid: UID | None = None
     model: str | None = None
+    shadow: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +59,19 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """Why and when a result was withdrawn: its model was recalled."""
+
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class JobView:
-    """A job as people see it; ``stages`` and ``result`` are left empty in lists."""
+    """A job as people see it; ``stages`` and ``result`` are left empty in lists.
+
+    Of a result that is being withdrawn, or was, no number is shown.
+    """
 
     job_id: JobID
     study_uid: UID
@@ -75,6 +87,8 @@ class JobView:
     updated_at: datetime
     next_run_at: datetime | None
     superseded_by: JobID | None
+    shadow: bool = False
+    withdrawn: Withdrawal | None = None
     result: Mapping[str, Any] = field(default_factory=dict)
     stages: tuple[StageTime, ...] = ()
 
@@ -82,6 +96,12 @@ class JobView:
     def error(self) -> Reason | None:
         """Why it failed, was rejected, or waits for another attempt."""
         return Reason(self.error_code, self.error_message or "") if self.error_code else None
+
+    @property
+    def valid(self) -> bool:
+        """Whether there is a published result that nothing has replaced and nobody has withdrawn."""
+        published = self.state is JobState.COMPLETED and not self.shadow
+        return published and self.superseded_by is None and self.withdrawn is None
 
 
 @dataclass(frozen=True, slots=True)

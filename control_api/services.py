@@ -64,6 +64,9 @@ class BrokenPackage(Protocol):
 class Catalogue(ModelCatalogue, Protocol):
     """The catalogue, with what is broken in it."""
 
+    def all(self) -> Sequence[ModelSpec]:
+        """List every usable package with what the node does with it, in order of id and version."""
+
     @property
     def broken(self) -> Sequence[BrokenPackage]:
         """The packages that were found and cannot be used."""

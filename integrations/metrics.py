@@ -30,8 +30,8 @@ class NodeMetrics:
         Instances received, by what their arrival meant.
     decisions
         Series decided, by reason (``analysed`` or a reason code).
-    jobs
-        Jobs by state, as the database counts them.
+    jobs, shadow_jobs
+        Jobs by state, as the database counts them: those that publish, and those that are only recorded.
     stage_seconds
         Duration of stages.
     queue_depth
@@ -42,6 +42,7 @@ class NodeMetrics:
     received: Counter
     decisions: Counter
     jobs: Gauge
+    shadow_jobs: Gauge
     stage_seconds: Histogram
     queue_depth: Gauge
 
@@ -62,6 +63,11 @@ class NodeMetrics:
         for state in JobState:
             self.jobs.labels(state.value).set(counts.get(state, 0))
 
+    def show_shadow_jobs(self, counts: Mapping[JobState, int]) -> None:
+        """Show the same of jobs in shadow."""
+        for state in JobState:
+            self.shadow_jobs.labels(state.value).set(counts.get(state, 0))
+
     def show_queue(self, queue: QueueName, depth: int) -> None:
         """Show how many messages wait in a queue."""
         self.queue_depth.labels(queue.value).set(depth)
@@ -81,6 +87,7 @@ def make_metrics(registry: CollectorRegistry | None = None) -> NodeMetrics:
         received=Counter("node_instances_received", "Instances received.", ["arrival"], registry=where),
         decisions=Counter("node_series_decided", "Series decided, by reason.", ["reason"], registry=where),
         jobs=Gauge("node_jobs", "Jobs by state.", ["state"], registry=where),
+        shadow_jobs=Gauge("node_shadow_jobs", "Jobs in shadow by state.", ["state"], registry=where),
         stage_seconds=Histogram(
             "node_stage_seconds", "Duration of stages.", ["stage"], buckets=STAGE_BUCKETS, registry=where
         ),

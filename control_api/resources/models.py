@@ -20,6 +20,6 @@ class Models(MethodView):
 
     @blueprint.response(HTTPStatus.OK, ModelListSchema)
     def get(self) -> dict[str, Any]:
-        """Show the card of every model, and why a package is not usable."""
+        """Show the card of every version of every model with what this node does with it, and what is not usable."""
         catalogue = services().catalogue
-        return {"active": catalogue.active(), "broken": catalogue.broken}
+        return {"models": catalogue.all(), "broken": catalogue.broken}

@@ -12,6 +12,7 @@ from control_api.openapi import APIBlueprint
 from control_api.schemas.node import NodeStatusSchema
 from control_api.services import Services, services
 from inference.domain.job import QueueName
+from inference.domain.model_spec import Deployment
 from inference.errors import QueueUnavailable
 
 blueprint = APIBlueprint("node", __name__, url_prefix="/api/node", description="The node itself.")
@@ -34,9 +35,10 @@ def _status(given: Services) -> dict[str, Any]:
         "ae_title": given.options.ae_title,
         "now": given.clock.now(),
         "jobs": given.queries.job_counts(),
+        "shadow_jobs": given.queries.job_counts(shadow=True),
         "receiving_series": given.queries.receiving_count(),
         "queues": {queue.value: _depth(given, queue) for queue in QueueName},
-        "models": [spec.reference for spec in given.catalogue.active()],
+        "models": [s.reference for s in given.catalogue.active() if s.deployment is Deployment.ACTIVE],
         "disk": {"free_bytes": disk.free, "total_bytes": disk.total},
     }
 

@@ -68,6 +68,7 @@ class JobQuerySchema(PageQuerySchema):
     study_uid = UIDField(metadata={"description": "Only this study."})
     series_uid = UIDField(metadata={"description": "Only this series."})
     model = fields.String(metadata={"description": "Only this model id."})
+    shadow = fields.Boolean(metadata={"description": "Only jobs in shadow, or only those that publish."})
 
     @post_load
     def _filter(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
@@ -88,6 +89,13 @@ class ReasonSchema(Schema):
 
     code = fields.String(metadata={"description": "Stable name.", "example": "geometry.gap"})
     message = fields.String(metadata={"description": "For a person.", "example": "two slices are missing"})
+
+
+class WithdrawalSchema(Schema):
+    """A result that does not stand any more, because its model was recalled."""
+
+    reason = fields.String(metadata={"description": "Why the model was recalled."})
+    at = fields.AwareDateTime(metadata={"description": "When it was recalled."})
 
 
 class JobSchema(Schema):
@@ -113,6 +121,17 @@ class JobSchema(Schema):
     next_run_at = fields.AwareDateTime(allow_none=True, metadata={"description": "Not before this time, or null."})
     superseded_by = fields.String(
         allow_none=True, metadata={"description": "Job of a later revision that replaces this result, or null."}
+    )
+    shadow = fields.Boolean(
+        metadata={"description": "Whether its model is on trial: its result is recorded, and not published."}
+    )
+    withdrawn = fields.Nested(
+        WithdrawalSchema,
+        allow_none=True,
+        metadata={"description": "Why its result is or was withdrawn, else null; its numbers are not shown."},
+    )
+    valid = fields.Boolean(
+        metadata={"description": "Whether there is a published result, neither superseded nor withdrawn."}
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from marshmallow import Schema, fields, validate
 
 from control_api.schemas.job import ModelReferenceSchema
+from inference.domain.model_spec import Deployment, Task
 
 
 class LivenessSchema(Schema):
@@ -48,6 +49,11 @@ class NodeStatusSchema(Schema):
         values=fields.Integer(),
         metadata={"description": "Number of jobs by state.", "example": {"COMPLETED": 12, "FAILED": 0}},
     )
+    shadow_jobs = fields.Dict(
+        keys=fields.String(),
+        values=fields.Integer(),
+        metadata={"description": "The same of jobs in shadow, which are only recorded.", "example": {"COMPLETED": 3}},
+    )
     receiving_series = fields.Integer(metadata={"description": "Series that are still open."})
     queues = fields.Dict(
         keys=fields.String(),
@@ -81,36 +87,63 @@ class LabelSchema(Schema):
     max_volume_ml = fields.Float(metadata={"description": "Above, the result is not believed."})
 
 
-class InputSchema(Schema):
-    """Which series a model wants."""
+class ChannelSchema(Schema):
+    """A series that a model reads."""
 
-    modality = fields.String(metadata={"description": "Modality.", "example": "MR"})
+    name = fields.String(metadata={"description": "Name.", "example": "T1"})
+    required = fields.Boolean(metadata={"description": "Whether the model cannot run without it."})
+    modality = fields.String(attribute="selection.modality", metadata={"description": "Modality.", "example": "MR"})
     sequence = fields.String(
-        allow_none=True, metadata={"description": "Weighting, or null for any.", "example": "T1"}
+        attribute="selection.sequence",
+        allow_none=True,
+        metadata={"description": "Weighting, or null for any.", "example": "T1"},
     )
-    body_parts = fields.List(fields.String(), metadata={"description": "Accepted BodyPartExamined; empty: any."})
-    min_slices = fields.Integer(metadata={"description": "Fewest slices."})
-    max_slice_spacing_mm = fields.Float(metadata={"description": "Largest distance between slices, mm."})
+    plane = fields.String(
+        attribute="selection.plane",
+        allow_none=True,
+        metadata={"description": "How its slices lie, or null for any."},
+    )
+    body_parts = fields.List(
+        fields.String(),
+        attribute="selection.body_parts",
+        metadata={"description": "Accepted BodyPartExamined; empty: any."},
+    )
+    min_slices = fields.Integer(attribute="selection.min_slices", metadata={"description": "Fewest slices."})
+    max_slice_spacing_mm = fields.Float(
+        attribute="selection.max_slice_spacing_mm", metadata={"description": "Largest distance between slices, mm."}
+    )
 
 
 class ModelCardSchema(Schema):
-    """What a model is for and what it can do."""
+    """What a version of a model is for, what it can do, and what this node does with it."""
 
     model_id = fields.String(
         attribute="reference.model_id", data_key="id", metadata={"description": "Id.", "example": "brain_structures"}
     )
     version = fields.String(attribute="reference.version", metadata={"description": "Semantic version."})
     digest = fields.String(attribute="reference.digest", metadata={"description": "SHA-256 of the weights."})
+    deployment = fields.Enum(
+        Deployment,
+        by_value=True,
+        metadata={
+            "description": "`active`: it runs and publishes; `shadow`: it runs and is recorded; `inactive`: it does "
+            "not run; `recalled`: it was found to be faulty, and its results were withdrawn."
+        },
+    )
+    task = fields.Enum(Task, by_value=True, metadata={"description": "Type of its jobs."})
     title = fields.String(metadata={"description": "Name."})
     intended_use = fields.String(metadata={"description": "What it is for, and what it is not for."})
     licence = fields.String(metadata={"description": "Licence."})
     manufacturer = fields.String(metadata={"description": "Who made it."})
-    inputs = fields.Nested(InputSchema, attribute="selection", metadata={"description": "What it wants."})
+    channels = fields.List(
+        fields.Nested(ChannelSchema),
+        metadata={"description": "What it reads of a study; results lie on the first."},
+    )
     labels = fields.List(fields.Nested(LabelSchema), metadata={"description": "What it finds."})
     total_ml = fields.List(
         fields.Float(),
         attribute="plausibility.total_ml",
-        metadata={"description": "Smallest and largest sum of all structures that is believed, mL."},
+        metadata={"description": "Smallest and largest volume of all labels together that is believed, mL."},
     )
 
 
@@ -124,5 +157,7 @@ class BrokenPackageSchema(Schema):
 class ModelListSchema(Schema):
     """The models of this node."""
 
-    active = fields.List(fields.Nested(ModelCardSchema), metadata={"description": "In order of id."})
+    models = fields.List(
+        fields.Nested(ModelCardSchema), metadata={"description": "Every version, in order of id and version."}
+    )
     broken = fields.List(fields.Nested(BrokenPackageSchema), metadata={"description": "Packages in need of repair."})

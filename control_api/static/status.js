@@ -4,7 +4,8 @@ import { cell, make, part, state, table, time, uid } from "/static/elements.js";
 const POLL_MS = 3000;
 const PAGE = 20;
 const OPERATORS = new Set(["admin", "radiologist", "technician", "service"]);
-const STATES = ["RECEIVED", "QUEUED", "PROCESSING", "DELIVERING", "COMPLETED", "FAILED", "REJECTED", "CANCELLED"];
+const STATES = ["RECEIVED", "QUEUED", "PROCESSING", "DELIVERING", "COMPLETED", "FAILED", "REJECTED", "CANCELLED",
+  "WITHDRAWING", "WITHDRAWN"];
 const RETRYABLE = new Set(["FAILED", "REJECTED", "CANCELLED"]);
 const CANCELLABLE = new Set(["RECEIVED", "QUEUED", "PROCESSING", "DELIVERING"]);
 
@@ -142,10 +143,11 @@ function showNode(node) {
 
 function jobRows(job, detail) {
   const key = keyOf("job", job);
-  const reason = job.error ? `${job.error.message} (${job.error.code})` : job.superseded_by ? "superseded" : "";
+  const reason = job.withdrawn ? `withdrawn: ${job.withdrawn.reason}`
+    : job.error ? `${job.error.message} (${job.error.code})` : job.superseded_by ? "superseded" : "";
   const row = make("tr", {},
     cell("State", state(job.state)),
-    cell("Model", job.model ? `${job.model.id} ${job.model.version}` : "none"),
+    cell("Model", job.model ? `${job.model.id} ${job.model.version}${job.shadow ? ", in shadow" : ""}` : "none"),
     cell("Series", uid(job.series_uid)),
     cell("Run", `${job.run}${job.revision > 1 ? `, revision ${job.revision}` : ""}`),
     cell("Attempt", String(job.attempt)),

@@ -114,10 +114,12 @@ def test_run_numbers_and_counts(rows: ControlAPI, queries: ReadModel) -> None:
     """The next run follows the highest of the same input and weights; every state is counted."""
     rows.has_job(4)
     rows.has_job(9, JobState.FAILED, model_digest="0" * 64)
+    rows.has_job(3, JobState.REJECTED, shadow=True)
 
     assert queries.next_run(SERIES, 1, BRAIN) == 5
     assert queries.next_run(SERIES, 2, BRAIN) == 1
     assert queries.job_counts() == dict.fromkeys(JobState, 0) | {JobState.COMPLETED: 1, JobState.FAILED: 1}
+    assert queries.job_counts(shadow=True) == dict.fromkeys(JobState, 0) | {JobState.REJECTED: 1}
 
 
 def test_what_is_not_there_is_named(queries: ReadModel) -> None:

@@ -107,7 +107,7 @@ def test_a_person_logs_in_looks_and_leaves(door: Door) -> None:
 
     assert client.get("/api/auth/me").json() == {"username": "reader", "role": "nurse"}
     assert client.get("/api/node/status").json()["queues"] == {"inference": 0, "delivery": 0}
-    assert client.get("/api/models").json()["active"][0]["id"] == "brain_structures"
+    assert client.get("/api/models").json()["models"][0]["id"] == "brain_structures"
     assert client.post("/api/auth/logout").status_code == 204
     assert {client.get("/api/auth/me").status_code for _ in range(8)} == {401}
 

@@ -21,14 +21,14 @@ from inference.domain.identifiers import UID
 from inference.domain.job import JobState, ModelReference, QueueName
 from inference.domain.model_spec import ModelSpec
 from inference.domain.study import SeriesRevision
-from inference.errors import ModelNotFound, NoMatchingModel, QueueUnavailable, ReasonCode
+from inference.errors import NoMatchingModel, QueueUnavailable, ReasonCode
 from integrations.persistence.job_store import SQLJobStore
 from integrations.persistence.study_index import SQLStudyIndex
 from integrations.persistence.tables import job_stages, jobs, series, studies
 from integrations.persistence.times import to_column
 from integrations.persistence.transactions import Transactions
 from models.catalogue import BrokenPackage, FolderCatalogue, builtin_models_root
-from tests.support.fakes import NOON, CountingUIDSource, FixedClock, RecordingQueue
+from tests.support.fakes import NOON, CountingUIDSource, FixedCatalogue, FixedClock, RecordingQueue
 
 KEY = "k" * 32
 STUDY = UID("1.2.826.0.1.3680043.8.498.1")
@@ -94,25 +94,13 @@ class FakeAccounts:
             raise self.failure
 
 
-class FakeCatalogue:
+class FakeCatalogue(FixedCatalogue):
     """The built-in model, of which the given references are versions, other models, and one broken package."""
 
     def __init__(self, *models: ModelReference | ModelSpec) -> None:
         spec = FolderCatalogue([builtin_models_root()]).get("brain_structures")
-        given = [replace(spec, reference=one) if isinstance(one, ModelReference) else one for one in models]
-        self._models = {one.reference.model_id: one for one in given}
+        super().__init__([replace(spec, reference=one) if isinstance(one, ModelReference) else one for one in models])
         self.broken = [BrokenPackage(Path("packages") / "odd", "weights.sha256: field required")]
-
-    def active(self) -> Sequence[ModelSpec]:
-        """List the models."""
-        return tuple(self._models.values())
-
-    def get(self, model_id: str) -> ModelSpec:
-        """Give one model."""
-        try:
-            return self._models[model_id]
-        except KeyError:
-            raise ModelNotFound("no such model in the catalogue") from None
 
 
 @dataclass

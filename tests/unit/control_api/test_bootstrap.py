@@ -73,6 +73,7 @@ def test_a_queue_that_is_away_is_named(settings: Settings) -> None:
 
 def test_models_match_by_the_headers_in_the_spool(settings: Settings, tmp_path: Path) -> None:
     """A T1-weighted head matches; a CT does not, for a named reason; a file that is gone is unreadable."""
+    upgrade(make_engine(settings))
     match = build_services(settings).match
     grid = axial_grid(SHAPE, (3, 15, 15))
     head = revision_of(write_series(tmp_path / "mr", np.ones(SHAPE), grid, SeriesOptions(1)))

@@ -335,3 +335,61 @@ def test_what_is_complete_cannot_be_repeated_or_stopped(api: ControlAPI, action:
     answer = api.post(f"/api/jobs/{job_id}/{action}")
 
     assert (answer.status_code, answer.json["code"]) == (409, "job.illegal_transition")
+
+
+# Shadow and recall
+
+
+def test_jobs_in_shadow_are_marked_and_can_be_told_apart(api: ControlAPI) -> None:
+    """By a filter, and in every document; a result in shadow is never a valid one."""
+    plain, shadow = api.has_job(1), api.has_job(2, shadow=True, result=RESULT)
+
+    def listed(query: str) -> list[str]:
+        return [job["job_id"] for job in api.get(f"/api/jobs{query}").json["items"]]
+
+    assert listed("") == [shadow, plain]
+    assert (listed("?shadow=true"), listed("?shadow=false")) == ([shadow], [plain])
+    document = api.get(f"/api/jobs/{shadow}").json
+    assert (document["shadow"], document["valid"], document["measurements"]) == (True, False, RESULT["measurements"])
+    assert api.get(f"/api/jobs/{plain}").json["valid"]
+
+
+@pytest.mark.parametrize("state", [JobState.WITHDRAWING, JobState.WITHDRAWN, JobState.FAILED])
+def test_a_withdrawn_result_says_why_and_shows_no_number(api: ControlAPI, state: JobState) -> None:
+    """From the order on, also where the withdrawal has failed so far: nobody may read a number off it."""
+    note = {"reason": "it mixes up left and right", "at": NOON.isoformat()}
+    answer = {"task": "segmentation"}
+    job_id = api.has_job(1, state, result={**RESULT, "result": answer, "withdrawn": note})
+
+    document = api.get(f"/api/jobs/{job_id}").json
+
+    assert document["withdrawn"] == {"reason": note["reason"], "at": "2026-01-02T12:00:00+00:00"}
+    assert not document["valid"]
+    assert (document["measurements"], document["absent"], document["warnings"]) == ([], [], [])
+    assert document["result"] is None
+    assert (document["artifacts"], document["report"]) == (RESULT["artifacts"], RESULT["report"])
+
+
+def test_the_study_does_not_offer_a_withdrawn_result(api: ControlAPI) -> None:
+    """Its jobs say which result stands."""
+    api.has_study()
+    api.has_series()
+    api.has_job(1, JobState.WITHDRAWN, result={**RESULT, "withdrawn": {"reason": "faulty", "at": NOON.isoformat()}})
+    api.has_job(2, superseded_by="f" * 32, result=RESULT)
+    api.has_job(3, result=RESULT)
+
+    [series] = api.get(f"/api/studies/{STUDY}").json["series"]
+
+    assert [job["valid"] for job in series["jobs"]] == [False, False, True]
+    assert [job["withdrawn"] is None for job in series["jobs"]] == [False, True, True]
+
+
+def test_a_retry_of_a_withdrawal_goes_to_the_delivery_workers(api: ControlAPI) -> None:
+    """There is nothing to analyse."""
+    note = {"reason": "faulty", "at": NOON.isoformat()}
+    job_id = api.has_job(1, JobState.FAILED, result={**RESULT, "withdrawn": note}, error_code="delivery.peer_refused")
+
+    answer = api.post(f"/api/jobs/{job_id}/retry")
+
+    assert (answer.status_code, answer.json["state"]) == (202, "WITHDRAWING")
+    assert [hint.queue for hint in api.queue.hints] == [QueueName.DELIVERY]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from control_api.readiness import check, disk_probe
 from inference.domain.identifiers import UID, JobID
 from inference.domain.job import Hint, JobState, QueueName
+from inference.domain.model_spec import Deployment
 from inference.errors import StoreUnavailable
 from tests.support.control_api import BRAIN, STUDY, ControlAPI
 
@@ -89,14 +91,47 @@ def test_models_show_their_card_and_what_is_broken(api: ControlAPI) -> None:
     """A reader learns what a model is for, what it finds, and why a package is missing; never where files lie."""
     document = api.get("/api/models").json
 
-    [card] = document["active"]
+    [card] = document["models"]
     assert {card[name] for name in ("id", "version", "digest")} == {BRAIN.model_id, BRAIN.version, BRAIN.digest}
     assert all(card[name] for name in ("title", "intended_use", "licence", "manufacturer"))
-    assert card["inputs"]["modality"] == "MR"
+    assert (card["deployment"], card["task"]) == ("active", "segmentation")
+    assert [(channel["modality"], channel["sequence"], channel["required"]) for channel in card["channels"]] == [
+        ("MR", "T1", True)
+    ]
     assert {label["type"]["scheme"] for label in card["labels"]} == {"SCT"}
     assert all(label["min_volume_ml"] < label["max_volume_ml"] for label in card["labels"])
     assert document["broken"] == [{"package": "odd", "reason": "weights.sha256: field required"}]
     assert "onnx" not in str(document)
+
+
+def test_every_version_is_listed_and_only_active_ones_are_the_nodes(api: ControlAPI) -> None:
+    """A person sees what could run beside what does; at a glance only what answers counts."""
+    (spec,) = api.catalogue.models
+    others = {Deployment.SHADOW: "1.1.0", Deployment.INACTIVE: "0.9.0", Deployment.RECALLED: "0.8.0"}
+    versions = [
+        replace(spec, deployment=deployment, reference=replace(BRAIN, version=version))
+        for deployment, version in others.items()
+    ]
+    api.catalogue.models = [spec, *versions]
+
+    listed = {card["version"]: card["deployment"] for card in api.get("/api/models").json["models"]}
+
+    assert listed == {BRAIN.version: "active", "1.1.0": "shadow", "0.9.0": "inactive", "0.8.0": "recalled"}
+    assert [model["version"] for model in api.get("/api/node/status").json["models"]] == [BRAIN.version]
+
+
+def test_jobs_in_shadow_are_counted_apart(api: ControlAPI) -> None:
+    """A trial that fails must not look like a failure of the service, nor a good one like its work."""
+    api.has_job(1)
+    api.has_job(2, JobState.FAILED, shadow=True)
+
+    status = api.get("/api/node/status").json
+    metrics = api.client.get("/metrics").get_data(as_text=True)
+
+    assert (status["jobs"]["COMPLETED"], status["jobs"]["FAILED"]) == (1, 0)
+    assert (status["shadow_jobs"]["COMPLETED"], status["shadow_jobs"]["FAILED"]) == (0, 1)
+    assert 'node_jobs{state="FAILED"} 0.0' in metrics
+    assert 'node_shadow_jobs{state="FAILED"} 1.0' in metrics
 
 
 def test_metrics_show_jobs_and_queues(api: ControlAPI) -> None:
