@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from inference.domain.model_spec import ModelSpec
-from inference.errors import DeviceOutOfMemory, DeviceUnavailable, ModelContractViolated, NonFiniteOutput
+from inference.errors import DeviceOutOfMemory, DeviceUnavailable, ModelContractViolated
+from inference.graph_contract import check_graph, check_outputs, input_shape
 from inference.ports import ModelRunner, Tensor
 
 if TYPE_CHECKING:
@@ -37,55 +38,65 @@ class EngineOptions:
         Which CUDA device.
     verify
         Called with the model before its weights are loaded; raises WeightsMismatch. None trusts the file.
+    most_sessions
+        Models kept loaded.
     """
 
     provider: Literal["auto", "cpu", "cuda"] = "auto"
     intra_op_threads: int = 0
     device_id: int = 0
     verify: Callable[[ModelSpec], None] | None = None
+    most_sessions: int = 8
 
 
 class OnnxModelRunner(ModelRunner):
     """Runs models by ONNX Runtime; one session per weights digest, shared by all threads.
 
-    Memory arenas are off on the CPU: the node runs large inputs rarely, and an arena would keep their memory.
+    Memory arenas are off on the CPU: the node runs large inputs rarely, and an arena would keep their memory. The
+    sessions used last are kept; an older one goes, so that versions that were replaced do not stay in memory.
 
     Parameters
     ----------
     options
-        Provider, threads and verification.
+        Provider, threads, verification and how many sessions are kept.
     """
 
     def __init__(self, options: EngineOptions = EngineOptions()) -> None:
         self._options = options
-        self._sessions: dict[str, InferenceSession] = {}
+        self._sessions: OrderedDict[str, InferenceSession] = OrderedDict()
         self._lock = Lock()
 
     def run(self, spec: ModelSpec, tensor: Tensor) -> tuple[Tensor, ...]:
-        """Run one input through the model's graph.
+        """Run one batch through the model's graph.
+
+        A graph whose batch is fixed is given a smaller one filled up with zeros; what it says of them is left out.
 
         Parameters
         ----------
         spec
             The model.
-        tensor : (1, channels, D, H, W) float32 ndarray
-            The network's input.
+        tensor
+            (batch, channels, D, H, W), or (batch, channels x context slices, H, W) for ``Layout.SLICE``, of the
+            model's precision.
 
         Returns
         -------
-        (1, classes, D, H, W) float32 ndarray
+        tuple of ndarray
+            The graph's outputs in the manifest's order; they belong to the caller.
 
         Raises
         ------
         WeightsMismatch, ModelContractViolated, DeviceUnavailable, DeviceOutOfMemory, NonFiniteOutput
         """
         session = self._session(spec)
+        count = len(tensor)
+        filled = _filled(tensor, session.get_inputs()[0].shape[0])
         try:
-            outputs = session.run(list(spec.graph.outputs), {spec.graph.input: tensor})
+            outputs = session.run(list(spec.graph.outputs), {spec.graph.input: filled})
         except Exception as error:
             raise _translated(error, spec) from error
-        _check_output(outputs[0], spec, tensor.shape)
-        return tuple(outputs)
+        check_outputs(outputs, spec, len(filled))
+        return tuple(outputs) if len(filled) == count else tuple(output[:count] for output in outputs)
 
     def warm(self, spec: ModelSpec) -> None:
         """Load a model and run it once on zeros, so that the first study does not pay for it.
@@ -94,7 +105,7 @@ class OnnxModelRunner(ModelRunner):
         ------
         WeightsMismatch, ModelContractViolated, DeviceUnavailable, DeviceOutOfMemory, NonFiniteOutput
         """
-        self.run(spec, np.zeros((1, 1, *spec.preprocess.shape), dtype=np.float32))
+        self.run(spec, np.zeros(input_shape(spec, 1), dtype=spec.graph.precision))
 
     def providers(self, spec: ModelSpec) -> tuple[str, ...]:
         """Name the execution providers that a model's session really uses, for provenance and health.
@@ -105,17 +116,25 @@ class OnnxModelRunner(ModelRunner):
         """
         return tuple(self._session(spec).get_providers())
 
+    def forget(self, spec: ModelSpec) -> None:
+        """Let go of a model's session and its memory; a later run loads it again."""
+        with self._lock:
+            self._sessions.pop(spec.reference.digest, None)
+
     def close(self) -> None:
         """Let go of all sessions and their memory; a later run loads again."""
         with self._lock:
             self._sessions.clear()
 
     def _session(self, spec: ModelSpec) -> InferenceSession:
+        """Give a model's session; a manifest that changed is compared with its graph although the weights did not."""
         with self._lock:
-            session = self._sessions.get(spec.reference.digest)
-            if session is None:
-                session = self._load(spec)
-                self._sessions[spec.reference.digest] = session
+            session = self._sessions.get(spec.reference.digest) or self._load(spec)
+            check_graph(session.get_inputs(), session.get_outputs(), spec)
+            self._sessions[spec.reference.digest] = session
+            self._sessions.move_to_end(spec.reference.digest)
+            if len(self._sessions) > self._options.most_sessions:
+                self._sessions.popitem(last=False)
             return session
 
     def _load(self, spec: ModelSpec) -> InferenceSession:
@@ -129,13 +148,14 @@ class OnnxModelRunner(ModelRunner):
         settings.intra_op_num_threads = self._options.intra_op_threads
         settings.log_severity_level = 3
         providers = self._providers(onnxruntime.get_available_providers())
+        if providers != [CPU]:
+            onnxruntime.preload_dlls()  # CUDA and cuDNN of the pip packages, which no search path leads to
         try:
             session = onnxruntime.InferenceSession(str(spec.graph.weights), settings, providers=providers)
         except Exception as error:
             raise _translated(error, spec) from error
         if self._options.provider == "cuda" and CUDA not in session.get_providers():
             raise DeviceUnavailable("CUDA was demanded and could not be started")
-        _check_graph(session, spec)
         return session
 
     def _providers(self, available: list[str]) -> list[str | tuple[str, dict[str, Any]]]:
@@ -148,38 +168,12 @@ class OnnxModelRunner(ModelRunner):
         return [cuda, CPU]
 
 
-def _check_graph(session: InferenceSession, spec: ModelSpec) -> None:
-    """Compare names, types and fixed dimensions of the graph with the manifest."""
-    shape = spec.preprocess.shape
-    _check_tensor(session.get_inputs(), ("input", spec.graph.input, (1, 1, *shape)), spec)
-    _check_tensor(session.get_outputs(), ("output", spec.graph.outputs[0], (1, len(spec.labels) + 1, *shape)), spec)
-    if len(session.get_inputs()) != 1:
-        raise ModelContractViolated(f"model {spec.reference.model_id}: the graph has more than one input")
-
-
-def _check_tensor(tensors: Any, wanted: tuple[str, str, tuple[int, ...]], spec: ModelSpec) -> None:
-    side, name, shape = wanted
-    found = next((tensor for tensor in tensors if tensor.name == name), None)
-    problem = None
-    if found is None:
-        problem = f"the graph has no {side} named {name}"
-    elif found.type != "tensor(float)":
-        problem = f"{side} {name} is {found.type}, not float32"
-    elif len(found.shape) != len(shape) or any(
-        isinstance(is_, int) and is_ != be for is_, be in zip(found.shape, shape, strict=True)
-    ):
-        problem = f"{side} {name} is {found.shape}, the manifest says {list(shape)}"
-    if problem is not None:
-        raise ModelContractViolated(f"model {spec.reference.model_id}: {problem}")
-
-
-def _check_output(logits: NDArray[np.float32], spec: ModelSpec, input_shape: tuple[int, ...]) -> None:
-    expected = (1, len(spec.labels) + 1, *input_shape[2:])
-    if logits.shape != expected:
-        message = f"model {spec.reference.model_id}: the output is {logits.shape}, not {expected}"
-        raise ModelContractViolated(message)
-    if not np.isfinite(logits).all():
-        raise NonFiniteOutput(f"model {spec.reference.model_id}: the output is not finite")
+def _filled(tensor: Tensor, batch: int | str | None) -> Tensor:
+    """Fill a batch up with zeros where the graph wants more."""
+    missing = batch - len(tensor) if isinstance(batch, int) else 0
+    if missing <= 0:
+        return tensor
+    return np.concatenate([tensor, np.zeros((missing, *tensor.shape[1:]), dtype=tensor.dtype)])
 
 
 def _translated(error: Exception, spec: ModelSpec) -> DeviceOutOfMemory | ModelContractViolated:

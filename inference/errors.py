@@ -99,6 +99,7 @@ class ReasonCode(StrEnum):
     GAP = "geometry.gap"
     NON_UNIFORM = "geometry.non_uniform_spacing"
     MULTI_FRAME = "geometry.multi_frame"
+    REGISTRATION = "geometry.registration"
     TRANSFER_SYNTAX = "pixel.unsupported_transfer_syntax"
     PIXEL_MISSING = "pixel.missing"
     PIXEL_CORRUPT = "pixel.corrupt"

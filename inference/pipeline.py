@@ -1,4 +1,4 @@
-"""The straight line, in one screen: a complete series and a model in, checked result objects out.
+"""The straight line, in one screen: complete series and a model in, checked result objects out.
 
 Everything before (receiving, assembling, selecting) and after (delivering, reporting) has side effects and lives at
 the doors; what happens in between is this function and nothing else.
@@ -6,11 +6,17 @@ the doors; what happens in between is this function and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TypeAlias
 
-from inference.domain.answer import Segmented
+from pydicom.dataset import Dataset
+
+from inference.domain.answer import Answer
 from inference.domain.artifact import DicomArtifact
+from inference.domain.geometry import Grid
+from inference.domain.identifiers import UID
 from inference.domain.job import StageTime
 from inference.domain.model_inputs import ModelInputs
 from inference.domain.model_spec import ModelSpec
@@ -22,13 +28,15 @@ from inference.errors import Stage
 from inference.measure import check_plausible, measure
 from inference.ports import Clock, ModelRunner
 from inference.postprocess import postprocess
-from inference.preprocess import preprocess
+from inference.preprocess import NetworkInput, preprocess
 from inference.provenance import Run, run_manifest
-from inference.reading import read_headers
 from inference.reporting import build_report
+from inference.source_volumes import channel_volumes, read_sources
+from inference.tiling import run_over
 from inference.timing import StageTimer
 from inference.uids import OutputUIDs
-from inference.volume_builder import build_volume
+
+Headers: TypeAlias = Mapping[UID, Sequence[Dataset]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +65,11 @@ class Analysis:
     Parameters
     ----------
     volume
-        The source volume.
+        The reference channel, on whose grid the result lies.
     result
-        Label map and measurements on the source grid.
+        What the model says of it.
     artifacts
-        Encoded DICOM objects, SEG first.
+        Encoded DICOM objects, a SEG first where something was drawn.
     report
         What the report server will be told.
     manifest
@@ -99,26 +107,44 @@ def analyse(inputs: ModelInputs, spec: ModelSpec, surroundings: Surroundings, at
     StudyError, ModelError, InferenceError, EncodingError
         The named reason, with its stage.
     """
-    series = inputs.reference
     timer = StageTimer(surroundings.clock, attempt, surroundings.on_stage)
-    uids = OutputUIDs.derive(series, spec.reference, f"software={software_version()}")
-    produced_at = series.completed_at or surroundings.clock.now()
-    with timer.measure(Stage.VOLUME):
-        headers = read_headers(series.instances)
-        volume = build_volume(series, headers)
-    with timer.measure(Stage.PREPROCESS):
-        network_input = preprocess(volume, spec)
-    with timer.measure(Stage.INFER):
-        (logits,) = surroundings.runner.run(spec, network_input.tensor)
-    with timer.measure(Stage.POSTPROCESS):
-        labels = postprocess(logits, network_input.grid, volume.grid, spec)
+    uids = OutputUIDs.derive(inputs, spec.reference, f"software={software_version()}")
+    produced_at = _completed_at(inputs) or surroundings.clock.now()
+    headers, volume, given = _prepare(inputs, spec, timer)
+    answer = _ask(given, volume.grid, spec, surroundings.runner, timer)
+    del given  # as large as all channels; what follows needs it no more
     with timer.measure(Stage.MEASURE):
-        result = measure(Segmented(labels, {}), volume, spec, uids)
+        result = measure(answer, volume, spec, uids)
         check_plausible(result, spec)
     with timer.measure(Stage.ENCODE):
-        source = EncodingInput(volume, headers, result, spec, uids, produced_at)
+        data_sets = headers[inputs.reference.series_instance_uid]
+        source = EncodingInput(volume, data_sets, result, spec, uids, produced_at)
         artifacts = encode(source)
-    providers = surroundings.runner.providers(spec)
-    run = Run(series, spec, providers[0], artifacts, timer.times, source.produced_at, warnings=volume.warnings)
-    report = build_report(inputs, {series.series_instance_uid: headers[0]}, source, artifacts)
+    provider, *_ = surroundings.runner.providers(spec)
+    run = Run(inputs, spec, provider, artifacts, timer.times, produced_at, warnings=volume.warnings)
+    report = build_report(inputs, {uid: each[0] for uid, each in headers.items()}, source, artifacts)
     return Analysis(volume, result, artifacts, report, run_manifest(run))
+
+
+def _completed_at(inputs: ModelInputs) -> datetime | None:
+    """Give when the last of the series was complete."""
+    return max((series.completed_at for series in inputs.series if series.completed_at), default=None)
+
+
+def _prepare(inputs: ModelInputs, spec: ModelSpec, timer: StageTimer) -> tuple[Headers, Volume, NetworkInput]:
+    """Read the series; only the reference, with what is to be said of all channels, outlives this."""
+    with timer.measure(Stage.VOLUME):
+        sources = read_sources(inputs)
+    with timer.measure(Stage.PREPROCESS):
+        channels = channel_volumes(inputs, sources, spec)
+        given = preprocess(channels.volumes, spec)
+    reference = sources.volumes[inputs.reference.series_instance_uid]
+    return sources.headers, replace(reference, warnings=channels.warnings), given
+
+
+def _ask(given: NetworkInput, grid: Grid, spec: ModelSpec, runner: ModelRunner, timer: StageTimer) -> Answer:
+    """Give what the network says, on the source grid."""
+    with timer.measure(Stage.INFER):
+        outputs = run_over(given.tensor, spec, runner)
+    with timer.measure(Stage.POSTPROCESS):
+        return postprocess(outputs, given.grid, grid, spec)

@@ -1,9 +1,4 @@
-"""From the network's logits to labels on the source grid, exactly and in bounded memory.
-
-The label of a source voxel is the class with the largest trilinearly interpolated logit. Logits of all classes on the
-source grid would need gigabytes, and are not needed: where the eight network voxels around a point agree on the
-largest class, every weighted mean of them does too, so only the cells on borders between classes are interpolated.
-"""
+"""From what the graph says to an answer on the source grid."""
 
 from __future__ import annotations
 
@@ -12,112 +7,147 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from inference.domain.geometry import FloatArray, Grid
-from inference.domain.model_spec import ModelSpec
+from inference.detections import detected
+from inference.domain.answer import Answer, Certainty, Classified, Segmented
+from inference.domain.geometry import Grid
+from inference.domain.model_spec import LabelSpec, Layout, ModelSpec, OutputKind, Task
 from inference.errors import ModelContractViolated
+from inference.label_upsampling import upsample_labels
+from inference.parts import small_parts
+from inference.ports import Tensor
+from inference.resampling import interpolate, nearest
 
-MIXED: Final = 255
-"""Marks a cell whose eight corners do not agree."""
+ROUNDING: Final = 1e-2
+"""How far a probability may lie outside 0..1, and a sum of them from 1; half precision is no better."""
 
-CHUNK_POINTS: Final = 2**18
-"""Border voxels interpolated at a time: a few tens of MB."""
+_PART_OF_A_VOXEL: Final = 1e-6
+"""What rounding may add to a number of voxels."""
 
-Labels = NDArray[np.uint8]
-Logits = NDArray[np.float32]
+Array = NDArray[np.float32]
 
 
-def postprocess(logits: Logits, network_grid: Grid, source_grid: Grid, spec: ModelSpec) -> Labels:
-    """Label every voxel of the source grid.
+def postprocess(outputs: tuple[Tensor, ...], network_grid: Grid, source_grid: Grid, spec: ModelSpec) -> Answer:
+    """Bring the graph's answer to the source grid.
 
     Parameters
     ----------
-    logits : (1, classes, D, H, W) float32 ndarray
-        The graph's output; class 0 is background.
+    outputs
+        What ``run_over`` gave.
     network_grid
-        Where the logits lie.
+        Where the answer lies.
     source_grid
-        Where labels are wanted; may be oblique or sheared.
+        Where it is wanted; may be oblique or sheared.
     spec
-        The model.
+        The model, whose ``output`` says what the numbers mean.
 
     Returns
     -------
-    (slices, rows, columns) uint8 ndarray
-        Label values; 0 outside the network's field of view.
+    Answer
+        Nothing is drawn outside the network's field of view.
 
     Raises
     ------
     ModelContractViolated
-        If the logits do not have the shape that the model promises.
+        If the outputs do not have the shape or the range that the model promises.
+    NonFiniteOutput
+        If a detection is not finite.
     """
-    expected = (1, len(spec.labels) + 1, *network_grid.shape)
-    if logits.shape != expected:
-        raise ModelContractViolated(f"the output is {logits.shape}, the manifest promises {expected}")
-    classes_last = np.ascontiguousarray(np.moveaxis(logits[0], 0, -1))
-    return _Upsampler(classes_last, source_grid.index_map_to(network_grid)).labels(source_grid.shape)
+    if spec.output is OutputKind.DETECTION:
+        return detected(outputs, _looked_at(network_grid, spec), spec)
+    _check_shape(outputs[0], network_grid, spec)
+    if not spec.output.segments:
+        return Classified(_findings(outputs[0][0].astype(np.float64), spec))
+    if spec.output.overlaps:
+        return _overlapping(outputs[0][0], network_grid, source_grid, spec)
+    return _exclusive(outputs[0], network_grid, source_grid, spec)
 
 
-class _Upsampler:
-    """Interpolates logits at the voxels of another grid.
-
-    Parameters
-    ----------
-    logits : (D, H, W, classes) float32 ndarray
-        Edge voxels are repeated once around, so that the outer half voxel has a cell as well.
-    index_map
-        Matrix and offset from the wanted grid's indices to those of the logits.
-    """
-
-    def __init__(self, logits: Logits, index_map: tuple[FloatArray, FloatArray]) -> None:
-        self._logits = np.pad(logits, ((1, 1), (1, 1), (1, 1), (0, 0)), mode="edge")
-        self._matrix, offset = index_map
-        self._offset = offset + 1
-        self._cells = _agreeing_cells(self._logits.argmax(axis=-1).astype(np.uint8))
-
-    def labels(self, shape: tuple[int, int, int]) -> Labels:
-        """Label a grid slice by slice."""
-        result = np.zeros(shape, dtype=np.uint8)
-        rows, columns = np.meshgrid(np.arange(shape[1]), np.arange(shape[2]), indexing="ij")
-        within_slice = np.stack([rows, columns], axis=-1).reshape(-1, 2) @ self._matrix[:, 1:].T + self._offset
-        axis_by_axis = np.ascontiguousarray(within_slice.T)  # all that follows is per axis
-        for index in range(shape[0]):
-            points = axis_by_axis + (self._matrix[:, 0] * index)[:, np.newaxis]
-            result[index] = self._label(points).reshape(shape[1:])
-        return result
-
-    def _label(self, points: FloatArray) -> Labels:
-        """Label points, a (3, n) array of fractional indices of the padded logits."""
-        size = np.array(self._cells.shape)[:, np.newaxis]
-        inside = np.flatnonzero(((points >= 0.5) & (points <= size - 0.5)).all(axis=0))
-        labels = np.zeros(points.shape[1], dtype=np.uint8)
-        cells = np.minimum(points[:, inside].astype(np.intp), size - 1)
-        found = self._cells[tuple(cells)]
-        mixed = np.flatnonzero(found == MIXED)
-        for start in range(0, len(mixed), CHUNK_POINTS):
-            chosen = mixed[start : start + CHUNK_POINTS]
-            found[chosen] = self._interpolated(points[:, inside[chosen]], cells[:, chosen])
-        labels[inside] = found
-        return labels
-
-    def _interpolated(self, points: FloatArray, cells: NDArray[np.intp]) -> Labels:
-        """Interpolate all classes at points and give the largest."""
-        _, height, width, classes = self._logits.shape
-        flat = self._logits.reshape(-1, classes)
-        base = (cells[0] * height + cells[1]) * width + cells[2]
-        high = (points - cells).astype(np.float32)
-        sides = (1 - high, high)
-        total = np.zeros((points.shape[1], classes), dtype=np.float32)
-        for corner in np.ndindex(2, 2, 2):
-            weights = sides[corner[0]][0] * sides[corner[1]][1] * sides[corner[2]][2]
-            shift = (corner[0] * height + corner[1]) * width + corner[2]
-            total += flat[base + shift] * weights[:, np.newaxis]
-        labels: Labels = total.argmax(axis=1).astype(np.uint8)
-        return labels
+def _looked_at(grid: Grid, spec: ModelSpec) -> Grid:
+    """Of a slice and its neighbours, the slice in the middle is what boxes are drawn on."""
+    if spec.graph.layout is Layout.VOLUME:
+        return grid
+    middle = (grid.shape[0] // 2, 0, 0)
+    return Grid((1, grid.shape[1], grid.shape[2]), grid.to_lps(middle), grid.steps_mm)
 
 
-def _agreeing_cells(largest: Labels) -> Labels:
-    """Give each cell between eight voxels their common class, or MIXED."""
-    depth, height, width = largest.shape
-    corners = [largest[d : depth - 1 + d, h : height - 1 + h, w : width - 1 + w] for d, h, w in np.ndindex(2, 2, 2)]
-    agree = np.logical_and.reduce([corner == corners[0] for corner in corners[1:]])
-    return np.where(agree, corners[0], np.uint8(MIXED))
+def _check_shape(output: Tensor, network_grid: Grid, spec: ModelSpec) -> None:
+    labels = len(spec.labels)
+    expected: tuple[int, ...] = {
+        OutputKind.LABEL_MAP_LOGITS: (1, labels + 1, *network_grid.shape),
+        OutputKind.LABEL_MAP: (1, *network_grid.shape),
+        OutputKind.CLASSIFICATION_LOGITS: (1, labels + 1),
+        OutputKind.CLASSIFICATION: (1, labels),
+    }.get(spec.output, (1, labels, *network_grid.shape))
+    if output.shape != expected:
+        raise ModelContractViolated(f"the output is {output.shape}, the manifest promises {expected}")
+
+
+def _findings(said: NDArray[np.float64], spec: ModelSpec) -> NDArray[np.float64]:
+    """Give the probability of each finding."""
+    if spec.output is OutputKind.CLASSIFICATION_LOGITS:
+        powers = np.exp(said - said.max())
+        probabilities: NDArray[np.float64] = powers[1:] / powers.sum()
+        return probabilities
+    _check_probabilities(said, spec)
+    return np.clip(said, 0, 1)
+
+
+def _check_probabilities(said: NDArray[np.floating], spec: ModelSpec) -> None:
+    if said.min() < -ROUNDING or said.max() > 1 + ROUNDING:
+        name = spec.reference.model_id
+        raise ModelContractViolated(f"model {name}: the output {spec.output} holds values that are no probabilities")
+
+
+def _overlapping(said: Tensor, network_grid: Grid, source_grid: Grid, spec: ModelSpec) -> Segmented:
+    """Decide each label for itself: where its trilinearly interpolated probability reaches its threshold."""
+    masks = np.zeros((len(spec.labels), *source_grid.shape), dtype=np.bool_)
+    certainty = {}
+    for label, mask, here in zip(spec.labels, masks, said, strict=True):
+        probability = here.astype(np.float32)
+        if spec.output is OutputKind.SIGMOID_LOGITS:
+            probability = (1 + np.tanh(probability / 2)) / 2
+        else:
+            _check_probabilities(probability, spec)
+        upsampled = interpolate(probability, network_grid, source_grid)
+        np.greater_equal(upsampled, np.float32(label.threshold), out=mask)
+        if label.smallest_ml:
+            mask[_noise(mask, label, source_grid)] = False
+        certainty[label.value] = _certainty(upsampled, mask)
+    return Segmented(masks, certainty)
+
+
+def _exclusive(said: Tensor, network_grid: Grid, source_grid: Grid, spec: ModelSpec) -> Segmented:
+    if spec.output is OutputKind.LABEL_MAP:
+        labels = nearest(said[0].astype(np.uint8, copy=False), network_grid, source_grid)
+    else:
+        labels = upsample_labels(said[0], network_grid, source_grid)
+    for label in spec.labels:
+        if label.smallest_ml:
+            labels[_noise(labels == label.value, label, source_grid)] = 0
+    certainty = {}
+    if spec.task is Task.TUMOR_DETECTION:
+        for label, probability in zip(spec.labels, _of_exclusive(said[0])[1:], strict=True):
+            upsampled = interpolate(probability, network_grid, source_grid)
+            certainty[label.value] = _certainty(upsampled, labels == label.value)
+    return Segmented(labels, certainty)
+
+
+def _of_exclusive(said: Tensor) -> Array:
+    """Give probabilities of classes that exclude each other, (classes, D, H, W); those that are it already stay."""
+    values = said.astype(np.float32)
+    if values.min() >= -ROUNDING and np.abs(values.sum(axis=0) - 1).max() <= ROUNDING:
+        return values
+    values -= values.max(axis=0)
+    np.exp(values, out=values)
+    values /= values.sum(axis=0)
+    return values
+
+
+def _noise(mask: NDArray[np.bool_], label: LabelSpec, grid: Grid) -> NDArray[np.bool_]:
+    return small_parts(mask, label.smallest_ml / grid.voxel_volume_ml - _PART_OF_A_VOXEL)
+
+
+def _certainty(probability: Array, mask: NDArray[np.bool_]) -> Certainty:
+    """Say how sure the model is, on the source grid: what is inside a mask is never surer than the surest."""
+    inside = float(probability.mean(where=mask, dtype=np.float64)) if mask.any() else None
+    return Certainty(inside, float(probability.max()))

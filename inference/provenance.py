@@ -12,6 +12,7 @@ from typing import Final
 
 from inference.domain.artifact import DicomArtifact
 from inference.domain.job import StageTime
+from inference.domain.model_inputs import ModelInputs
 from inference.domain.model_spec import ModelSpec
 from inference.domain.study import SeriesRevision
 
@@ -31,16 +32,16 @@ LIBRARIES: Final = (
 )
 """Distributions that can change a result."""
 
-MANIFEST_VERSION: Final = 1
+MANIFEST_VERSION: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run of one model on one series.
+    """One run of one model.
 
     Parameters
     ----------
-    series
+    inputs
         What went in.
     spec
         What worked on it.
@@ -58,7 +59,7 @@ class Run:
         What a reader of the result is told.
     """
 
-    series: SeriesRevision
+    inputs: ModelInputs
     spec: ModelSpec
     provider: str
     artifacts: Sequence[DicomArtifact]
@@ -76,7 +77,7 @@ def run_manifest(run: Run) -> dict[str, object]:
     return {
         "manifest_version": MANIFEST_VERSION,
         "produced_at": run.produced_at.isoformat(),
-        "input": _input(run.series),
+        "input": _input(run.inputs, run.spec),
         "model": {
             "id": run.spec.reference.model_id,
             "version": run.spec.reference.version,
@@ -127,14 +128,25 @@ def library_versions() -> dict[str, str]:
     return versions
 
 
-def _input(series: SeriesRevision) -> dict[str, object]:
+def _input(inputs: ModelInputs, spec: ModelSpec) -> dict[str, object]:
+    """List the series by channel, null for one that was missing."""
+    series = (inputs.reference, *inputs.others)
+    return {
+        "study_instance_uid": str(inputs.reference.study_instance_uid),
+        "channels": {
+            channel.name: _series(one) if one is not None else None
+            for channel, one in zip(spec.channels, series, strict=True)
+        },
+    }
+
+
+def _series(series: SeriesRevision) -> dict[str, object]:
     """List the instances by UID, with one digest over all of them that tells at a glance whether inputs are equal."""
     instances = sorted(series.instances, key=lambda instance: instance.identity.sop_instance_uid)
     together = hashlib.sha256()
     for instance in instances:
         together.update(f"{instance.identity.sop_instance_uid} {instance.sha256}\n".encode())
     return {
-        "study_instance_uid": str(series.study_instance_uid),
         "series_instance_uid": str(series.series_instance_uid),
         "revision": series.revision,
         "completion_evidence": series.evidence.value,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterator
+from typing import Any, Final
 
 import numpy as np
 import SimpleITK as sitk
@@ -17,6 +18,12 @@ _MARGIN: Final = 2
 
 MOST_SAMPLES: Final = 2
 """Samples per target voxel and axis; more cost time and changed no result that was measured."""
+
+SLAB_SAMPLES: Final = 2**25
+"""Samples taken at a time: 128 MiB, so that a large target costs little more than itself."""
+
+_ROUNDING: Final = 1e-6
+"""Part of a voxel that a volume may reach beyond a grid that covers it."""
 
 _AXIS_OF_LETTER: Final = {"R": (0, -1), "L": (0, 1), "A": (1, -1), "P": (1, 1), "I": (2, -1), "S": (2, 1)}
 """Patient axis and sign of each direction in LPS (PS3.3 section C.7.6.2.1.1)."""
@@ -42,8 +49,8 @@ def axis_directions(orientation: str) -> NDArray[np.float64]:
     return directions
 
 
-def covering_grid(source: Grid, orientation: str, spacing_mm: float) -> Grid:
-    """Give an upright, isotropic grid that covers all of another grid.
+def covering_grid(source: Grid, orientation: str, spacing_mm: float | tuple[float, float, float]) -> Grid:
+    """Give an upright grid that covers all of another grid; of its own spacing and directions, the same voxels.
 
     Parameters
     ----------
@@ -52,15 +59,16 @@ def covering_grid(source: Grid, orientation: str, spacing_mm: float) -> Grid:
     orientation
         Three letters as for ``axis_directions``.
     spacing_mm
-        Voxel size.
+        Voxel size, along each array axis where three are given.
     """
     corners = np.array(np.meshgrid(*[(-0.5, n - 0.5) for n in source.shape])).reshape(3, -1).T
     directions = axis_directions(orientation)
     along = source.to_lps(corners) @ directions
     lowest, highest = along.min(axis=0), along.max(axis=0)
-    slices, rows, columns = (max(1, int(np.ceil(length / spacing_mm))) for length in highest - lowest)
-    origin = directions @ (lowest + spacing_mm / 2)
-    return Grid((slices, rows, columns), origin, directions * spacing_mm)
+    spacing = np.broadcast_to(spacing_mm, 3)
+    slices, rows, columns = (max(1, int(n)) for n in np.ceil((highest - lowest) / spacing - _ROUNDING))
+    origin = directions @ (lowest + spacing / 2)
+    return Grid((slices, rows, columns), origin, directions * spacing)
 
 
 def sample(array: Array, source: Grid, target: Grid) -> Array:
@@ -80,13 +88,61 @@ def sample(array: Array, source: Grid, target: Grid) -> Array:
     -------
     float32 ndarray of ``target.shape``
     """
-    fine, per_axis = _supersampled(target, source)
-    block, region = _crop(array, source, fine)
-    values = _sample_points(block, region, fine, float(array.min()))
-    slices, rows, columns = target.shape
-    blocks = values.reshape(slices, per_axis[0], rows, per_axis[1], columns, per_axis[2])
-    result: Array = blocks.mean(axis=(1, 3, 5), dtype=np.float32)
+    outside = float(array.min())
+    result = np.empty(target.shape, dtype=np.float32)
+    for start, slab in _slabs(target):
+        fine, per_axis = _supersampled(slab, source)
+        block, region = _crop(array, source, fine)
+        values = _sample_points(block, region, fine, (sitk.sitkLinear, outside))
+        slices, rows, columns = slab.shape
+        blocks = values.reshape(slices, per_axis[0], rows, per_axis[1], columns, per_axis[2])
+        blocks.mean(axis=(1, 3, 5), dtype=np.float32, out=result[start : start + slices])
     return result
+
+
+def nearest(array: NDArray[np.uint8], source: Grid, target: Grid) -> NDArray[np.uint8]:
+    """Give each voxel of another grid the value of the voxel it lies in; outside the volume 0.
+
+    Parameters
+    ----------
+    array : (slices, rows, columns) uint8 ndarray
+        Values on ``source``.
+    source, target
+        Where they lie and where they are wanted.
+
+    Returns
+    -------
+    uint8 ndarray of ``target.shape``
+    """
+    result: NDArray[np.uint8] = _sample_points(array, source, target, (sitk.sitkNearestNeighbor, 0.0))
+    return result
+
+
+def interpolate(array: Array, source: Grid, target: Grid) -> Array:
+    """Interpolate trilinearly at the voxel centres of another grid; more than half a voxel outside it is 0.
+
+    Parameters
+    ----------
+    array : (slices, rows, columns) float32 ndarray
+        Values on ``source``, its edge voxels stand for the half voxel around.
+    source, target
+        Where they lie and where they are wanted.
+
+    Returns
+    -------
+    float32 ndarray of ``target.shape``
+    """
+    result: Array = _sample_points(array, source, target, (sitk.sitkLinear, 0.0))
+    return result
+
+
+def _slabs(target: Grid) -> Iterator[tuple[int, Grid]]:
+    """Cut a grid into stacks of slices of at most ``SLAB_SAMPLES`` samples; yield first slice and grid."""
+    slices, rows, columns = target.shape
+    thickness = max(1, SLAB_SAMPLES // (rows * columns * MOST_SAMPLES**3))
+    for start in range(0, slices, thickness):
+        shape = (min(thickness, slices - start), rows, columns)
+        yield start, Grid(shape, target.to_lps((start, 0, 0)), target.steps_mm)
 
 
 def _supersampled(target: Grid, source: Grid) -> tuple[Grid, tuple[int, int, int]]:
@@ -112,15 +168,16 @@ def _crop(array: Array, source: Grid, target: Grid) -> tuple[Array, Grid]:
     return block, Grid((slices, rows, columns), source.to_lps(low.astype(np.float64)), source.steps_mm)
 
 
-def _sample_points(block: Array, source: Grid, target: Grid, outside: float) -> Array:
-    """Let ITK sample in index space, which knows no directions and so takes a shear as well as a turn."""
+def _sample_points(array: Any, source: Grid, target: Grid, how: tuple[int, float]) -> Any:
+    """Let ITK sample in index space, which knows no directions and so takes a shear as well as a turn.
+
+    ``how`` names the interpolator and the value outside.
+    """
     matrix, offset = target.index_map_to(source)
-    image = sitk.GetImageFromArray(block)
-    transform = sitk.AffineTransform(matrix[::-1, ::-1].ravel().tolist(), offset[::-1].tolist())
     resampler = sitk.ResampleImageFilter()
     resampler.SetSize([int(n) for n in target.shape[::-1]])
-    resampler.SetTransform(transform)
-    resampler.SetInterpolator(sitk.sitkLinear)
+    resampler.SetTransform(sitk.AffineTransform(matrix[::-1, ::-1].ravel().tolist(), offset[::-1].tolist()))
+    interpolator, outside = how
+    resampler.SetInterpolator(interpolator)
     resampler.SetDefaultPixelValue(outside)
-    result: Array = sitk.GetArrayFromImage(resampler.Execute(image))
-    return result
+    return sitk.GetArrayFromImage(resampler.Execute(sitk.GetImageFromArray(array)))

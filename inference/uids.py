@@ -14,6 +14,7 @@ from typing import Self
 
 from inference.domain.identifiers import UID
 from inference.domain.job import ModelReference
+from inference.domain.model_inputs import ModelInputs
 from inference.domain.study import SeriesRevision
 
 
@@ -32,6 +33,12 @@ def _uid(*parts: str) -> UID:
     return UID(f"2.25.{uuid.UUID(bytes=name, version=5).int}")
 
 
+def _instances(series: SeriesRevision) -> list[str]:
+    """List the instances and their digests in order of SOP Instance UID."""
+    ordered = sorted((i.identity.sop_instance_uid, i.sha256) for i in series.instances)
+    return [part for pair in ordered for part in pair]
+
+
 @dataclass(frozen=True, slots=True)
 class OutputUIDs:
     """All identifiers of one result.
@@ -41,29 +48,30 @@ class OutputUIDs:
     answer
         Digest of everything that can change the answer.
     subject
-        Digest of what is measured, whatever the answer: source series and model id.
+        Digest of what is measured, whatever the answer: the reference series and model id.
     """
 
     answer: str
     subject: str
 
     @classmethod
-    def derive(cls, series: SeriesRevision, model: ModelReference, options: str = "") -> Self:
-        """Derive the identifiers of the result of one model on one series.
+    def derive(cls, inputs: ModelInputs, model: ModelReference, options: str = "") -> Self:
+        """Derive the identifiers of the result of one model on the series of its channels.
 
         Parameters
         ----------
-        series
-            The source; the order of its instances does not matter.
+        inputs
+            The source; the order of channels matters, that of a series' instances does not.
         model
             Which model, exactly.
         options
             Whatever else changes the objects, e.g. the kind of SEG, in a canonical spelling.
         """
-        sources = sorted((i.identity.sop_instance_uid, i.sha256) for i in series.instances)
-        flat = [part for source in sources for part in source]
-        answer = _digest("answer", model.model_id, model.version, model.digest, options, *flat)
-        return cls(answer, _digest("subject", series.series_instance_uid, model.model_id))
+        sources = _instances(inputs.reference)
+        for series in inputs.others:
+            sources += ["channel", series.series_instance_uid, *_instances(series)] if series else ["no channel"]
+        answer = _digest("answer", model.model_id, model.version, model.digest, options, *sources)
+        return cls(answer, _digest("subject", inputs.reference.series_instance_uid, model.model_id))
 
     def series(self, kind: str) -> UID:
         """Give the Series Instance UID of the result series of a kind, e.g. ``SEG``."""

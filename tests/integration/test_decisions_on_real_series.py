@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from dicom_node.folder_scan import scan
+from inference.domain.model_inputs import ModelInputs
 from inference.domain.result import AnalysisResult
 from inference.domain.study import SeriesRevision
 from inference.domain.volume import Volume
@@ -19,6 +20,7 @@ from inference.postprocess import postprocess
 from inference.preprocess import preprocess
 from inference.reading import describe, read_headers
 from inference.selection import select
+from inference.tiling import run_over
 from inference.uids import OutputUIDs
 from inference.volume_builder import build_volume
 from models.catalogue import FolderCatalogue, builtin_models_root
@@ -111,13 +113,14 @@ def test_a_tilted_gantry_is_a_sheared_lattice() -> None:
 def analysed(name: str) -> tuple[Volume, AnalysisResult]:
     """Run the line up to the measurements, once per set."""
     (series,) = scan(DATA / name).series
-    return line(build_volume(series, read_headers(series.instances)), OutputUIDs.derive(series, SPEC.reference))
+    uids = OutputUIDs.derive(ModelInputs(series), SPEC.reference)
+    return line(build_volume(series, read_headers(series.instances)), uids)
 
 
 def line(volume: Volume, uids: OutputUIDs) -> tuple[Volume, AnalysisResult]:
-    network = preprocess(volume, SPEC)
-    labels = postprocess(RUNNER.run(SPEC, network.tensor), network.grid, volume.grid, SPEC)
-    return volume, measure(labels, volume, SPEC, uids)
+    network = preprocess([volume], SPEC)
+    answer = postprocess(run_over(network.tensor, SPEC, RUNNER), network.grid, volume.grid, SPEC)
+    return volume, measure(answer, volume, SPEC, uids)
 
 
 def centroids(result: AnalysisResult) -> dict[str, np.ndarray]:

@@ -52,7 +52,7 @@ REASONS = frozenset(
         *("selection.channel_missing", "selection.channel_awaited"),
         *("series.incomplete", "series.superseded", "series.missing_attribute", "series.mixed"),
         *("geometry.missing", "geometry.mixed_orientation", "geometry.mixed_matrix", "geometry.repeated_position"),
-        *("geometry.gap", "geometry.non_uniform_spacing", "geometry.multi_frame"),
+        *("geometry.gap", "geometry.non_uniform_spacing", "geometry.multi_frame", "geometry.registration"),
         *("pixel.unsupported_transfer_syntax", "pixel.missing", "pixel.corrupt", "pixel.too_large"),
         *("pixel.unsupported_format", "result.implausible", "result.head_not_found"),
     }

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import inference.resampling
 from inference.domain.geometry import Grid
-from inference.resampling import axis_directions, covering_grid, sample
+from inference.resampling import axis_directions, covering_grid, interpolate, nearest, sample
 from tests.support.synthetic_series import axial_grid
 
 
@@ -70,3 +71,45 @@ def test_letters_are_directions_in_lps() -> None:
     """L, P and S are the positive axes."""
     np.testing.assert_array_equal(axis_directions("LPS"), np.eye(3))
     np.testing.assert_array_equal(axis_directions("LIA"), [[1, 0, 0], [0, 0, -1], [0, -1, 0]])
+
+
+def test_a_grid_that_covers_is_not_larger_for_rounding() -> None:
+    """A volume of the wanted spacing and directions is covered by its own voxels, although no binary is 0.3."""
+    source = axial_grid((30, 70, 90), (0.3, 0.7, 0.9))
+    assert covering_grid(source, "SPL", (0.3, 0.7, 0.9)).same_as(source)
+
+
+def test_axes_may_have_spacings_of_their_own() -> None:
+    """Each letter with its spacing."""
+    grid = covering_grid(axial_grid((30, 20, 10)), "LIA", (1.0, 2.0, 5.0))
+    assert grid.shape == (10, 15, 4)
+    np.testing.assert_allclose(grid.spacing_mm, (1.0, 2.0, 5.0))
+
+
+def test_slab_by_slab_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A large target is sampled in pieces, without a seam."""
+    source = oblique((40, 50, 60), (1.0, 0.8, 0.9), shear=0.2)
+    values = np.random.default_rng(0).normal(size=source.shape).astype(np.float32)
+    target = axial_grid((21, 10, 12), (2.0, 2.0, 2.0))
+    at_once = sample(values, source, target)
+    monkeypatch.setattr(inference.resampling, "SLAB_SAMPLES", 10 * 12 * 8 * 4)
+    np.testing.assert_allclose(sample(values, source, target), at_once, atol=1e-5)
+
+
+def test_nearest_and_interpolated_agree_on_where_the_grid_ends() -> None:
+    """Half a voxel around is inside, where the edge voxels stand for it; beyond there is nothing."""
+    source = axial_grid((4, 5, 6), (2.0, 2.0, 2.0))
+    ones = np.ones(source.shape, dtype=np.uint8)
+    target = oblique((30, 30, 30), (0.9, 0.8, 0.7))
+    index = np.stack(np.meshgrid(*[np.arange(n) for n in target.shape], indexing="ij"), axis=-1)
+    at = source.to_index(target.to_lps(index))
+    inside = ((at >= -0.5) & (at <= np.array(source.shape) - 0.5)).all(axis=-1)
+    np.testing.assert_array_equal(nearest(ones, source, target), inside)
+    np.testing.assert_allclose(interpolate(ones.astype(np.float32), source, target), inside)
+
+
+def test_interpolation_between_voxels_is_linear() -> None:
+    """A field that is linear in the patient stays what it is, turned and sheared."""
+    source = oblique((20, 20, 20), (2.0, 1.5, 1.7), shear=0.3)
+    target = axial_grid((5, 6, 7), (1.0, 1.0, 1.0))
+    np.testing.assert_allclose(interpolate(linear_field(source), source, target), linear_field(target), atol=1e-3)

@@ -25,6 +25,7 @@ from tests.support.model_packages import make_spec
 from tests.support.synthetic_series import SeriesOptions, revision_of, write_series
 
 SPEC = make_spec(labels=1, shape=(48, 48, 48))
+UIDS = OutputUIDs("answer", "subject")
 BALLS = ((np.array([-8.0, 5.0, 3.0]), 13.0), (np.array([14.0, -6.0, 4.0]), 8.0), (np.array([-4.0, 10.0, 20.0]), 6.0))
 """An object without any symmetry: three balls that do not touch, centres and radii in LPS millimetres."""
 
@@ -95,12 +96,15 @@ def analysed(folder: Path, acquisition: Acquisition) -> tuple[AnalysisResult, fl
     options = SeriesOptions(order=[int(index) for index in order])
     series = revision_of(write_series(folder, draw(grid), grid, options))
     volume = build_volume(series, read_headers(series.instances))
-    network = preprocess(volume, SPEC)
+    network = preprocess([volume], SPEC)
     above = network.tensor[:, 0] - 500
-    labels = postprocess(np.stack([-above, above], axis=1), network.grid, volume.grid, SPEC)
+    answer = postprocess((np.stack([-above, above], axis=1),), network.grid, volume.grid, SPEC)
     drawn = volume.array > 500
-    overlap = 2 * (drawn & (labels == 1)).sum() / (drawn.sum() + (labels == 1).sum())
-    return measure(labels, volume, SPEC, OutputUIDs.derive(series, SPEC.reference)), float(overlap)
+    result = measure(answer, volume, SPEC, UIDS)
+    assert result.labels is not None
+    labelled = result.labels == 1
+    overlap = 2 * (drawn & labelled).sum() / (drawn.sum() + labelled.sum())
+    return result, float(overlap)
 
 
 spacings = st.floats(1.3, 2.5)
@@ -138,8 +142,8 @@ def test_a_mirrored_patient_gives_a_mirrored_result(tmp_path: Path, axis: int) -
     mirrored = Grid(grid.shape, mirror @ grid.origin_mm, mirror @ grid.steps_mm)
     series = revision_of(write_series(tmp_path, draw(grid), mirrored))
     volume = build_volume(series, read_headers(series.instances))
-    network = preprocess(volume, SPEC)
+    network = preprocess([volume], SPEC)
     above = network.tensor[:, 0] - 500
-    labels = postprocess(np.stack([-above, above], axis=1), network.grid, volume.grid, SPEC)
-    (segment,) = measure(labels, volume, SPEC, OutputUIDs("a", "b")).segments
+    answer = postprocess((np.stack([-above, above], axis=1),), network.grid, volume.grid, SPEC)
+    (segment,) = measure(answer, volume, SPEC, UIDS).segments
     np.testing.assert_allclose(segment.centroid_lps_mm, mirror @ TRUE_CENTROID_MM, atol=0.5)
