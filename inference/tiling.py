@@ -1,6 +1,6 @@
 """Running a graph over a grid: at once, window by window, slice by slice, mirrored and averaged.
 
-What is blended and averaged is what the graph says, logits or probabilities, before any decision is taken on it, as by
+What is blended and averaged is what the graph says, logits or probabilities, before it is decided upon, as by
 MONAI's ``sliding_window_inference`` and nnU-Net's predictor. Labels whose arg max was taken in the graph cannot be
 averaged: each voxel takes that of the window whose centre is nearest.
 """

@@ -218,8 +218,8 @@ class PreprocessSpec:
     spacing_mm
         Voxel size along each array axis.
     shape
-        Voxels along each array axis: of the field of view, or of the sliding window. For ``Layout.SLICE`` the first is
-        1; what draws is given every slice of the volume, what says something of the whole the one in the middle.
+        Voxels along each array axis: of the field of view, or of the sliding window. For ``Layout.SLICE`` the first
+        is 1; what draws is given every slice of the volume, what says something of the whole the one in the middle.
     placement
         Where the field of view is placed.
     registration
