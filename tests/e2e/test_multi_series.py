@@ -56,7 +56,7 @@ def hospital_with_two(
     fhir_server: FHIRServer,
 ) -> Iterator[Hospital]:
     """Give a hospital whose node has the package, and waits only as long as a test can."""
-    folder = tmp_path_factory.mktemp("two channels")
+    folder = tmp_path_factory.mktemp("two-channels")
     settings = {
         "NODE_MODELS_DIRS": str(two_channels(folder / "packages")),
         "NODE_CHANNEL_WAIT_SECONDS": str(WAIT_SECONDS),
