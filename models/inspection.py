@@ -14,7 +14,7 @@ from models.golden import differences
 from models.golden_file import read_golden
 from models.golden_numbers import pattern
 from models.manifest import MANIFEST_NAME, read_manifest
-from models.weights import verify
+from models.weights import FURTHER_FILES, verify
 
 MODEL_CARD: Final = "MODEL_CARD.md"
 
@@ -77,8 +77,9 @@ def _card(folder: Path) -> Iterator[tuple[str, str]]:
 def _computation(spec: ModelSpec, folder: Path, runner: ModelRunner) -> Iterator[tuple[str, str]]:
     try:
         verify(spec)
-    except WeightsMismatch:
-        yield "weights", _weights_message(spec)
+    except WeightsMismatch as error:
+        said = _said(error, spec)
+        yield "weights", f"{spec.graph.weights.name}: {said}; {_weights_advice(said)}"
         return
     try:
         golden = read_golden(folder)
@@ -93,19 +94,21 @@ def _computation(spec: ModelSpec, folder: Path, runner: ModelRunner) -> Iterator
         for difference in differences(golden, spec, folder, runner):
             yield "golden numbers", f"{difference}; this is not what the model's maker saw, do not use it here"
     except ModelContractViolated as error:
-        yield "graph", f"{error.message.removeprefix(f'model {spec.reference.model_id}: ')} ({_classes(spec)})"
+        yield "graph", f"{_said(error, spec)} ({_classes(spec)})"
     except NodeError as error:
-        yield "graph", f"it could not be run here: {error.message}"
+        yield "graph", f"it could not be run here: {_said(error, spec)}"
 
 
-def _weights_message(spec: ModelSpec) -> str:
-    file = spec.graph.weights
-    if not file.is_file():
-        return f"no {file.name}: install the package again"
-    return (
-        f"{file.name} is not the file of which the manifest gives the SHA-256: install the package again, or, if you "
-        "changed it yourself, give it a new version, graph.sha256 and golden numbers"
-    )
+def _weights_advice(said: str) -> str:
+    if said == FURTHER_FILES:
+        return "export it as one file (torch.onnx.export with external_data=False)"
+    changed = "whoever changed the file on purpose gives it a new version, graph.sha256 and golden numbers"
+    return f"install the package again; {changed}"
+
+
+def _said(error: NodeError, spec: ModelSpec) -> str:
+    """Give an error's message without the name of the model, which stands at the head of the line."""
+    return error.message.removeprefix(f"model {spec.reference.model_id}: ")
 
 
 def _classes(spec: ModelSpec) -> str:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from typing import Final
 
 from inference.domain.model_spec import ModelSpec
 from inference.errors import WeightsMismatch
+from models.onnx_file import needs_further_files
+
+FURTHER_FILES: Final = "the graph keeps weights in further files, which its digest does not cover"
 
 
 def verify(spec: ModelSpec) -> None:
@@ -18,7 +22,7 @@ def verify(spec: ModelSpec) -> None:
     Raises
     ------
     WeightsMismatch
-        If the file is absent, unreadable or another one.
+        If the file is absent, unreadable, another one or no ONNX file, or keeps weights in further files.
     """
     reference = spec.reference
     try:
@@ -28,3 +32,8 @@ def verify(spec: ModelSpec) -> None:
         raise WeightsMismatch(f"model {reference.model_id}: the weights cannot be read") from error
     if not hmac.compare_digest(digest, reference.digest):
         raise WeightsMismatch(f"model {reference.model_id}: the weights are not those of the manifest")
+    try:
+        if needs_further_files(spec.graph.weights):
+            raise WeightsMismatch(f"model {reference.model_id}: {FURTHER_FILES}")
+    except (OSError, ValueError) as error:
+        raise WeightsMismatch(f"model {reference.model_id}: the weights are not an ONNX file") from error

@@ -101,6 +101,8 @@ class Graph:
         ONNX element type: 1 is float32, 11 float64.
     second_input
         Whether the graph also wants an input that no node uses.
+    further_file
+        A file that holds the values of a constant, which no node uses; none where it is empty.
     """
 
     nodes: tuple[str, ...] = ("Concat2",)
@@ -110,6 +112,7 @@ class Graph:
     output_name: str = "logits"
     input_type: int = 1
     second_input: bool = False
+    further_file: str = ""
 
 
 def write_onnx(path: Path, graph: Graph = Graph()) -> Path:
@@ -119,6 +122,8 @@ def write_onnx(path: Path, graph: Graph = Graph()) -> Path:
         _field(1, _node(operator, names[index], names[index + 1])) for index, operator in enumerate(graph.nodes)
     )
     body += _field(2, b"g")
+    if graph.further_file:
+        body += _field(5, _constant_elsewhere(graph.further_file))
     body += _field(11, _value_info(graph.input_name, graph.input_shape, graph.input_type))
     if graph.second_input:
         body += _field(11, _value_info("second", graph.input_shape, graph.input_type))
@@ -133,6 +138,11 @@ def _node(operator: str, source: str, target: str) -> bytes:
     axis = _field(1, b"axis") + _number(3, 1) + _number(20, 2)
     inputs = _field(1, source.encode()) * 2
     return inputs + _field(2, target.encode()) + _field(4, b"Concat") + _field(5, axis)
+
+
+def _constant_elsewhere(file: str) -> bytes:
+    location = _field(1, b"location") + _field(2, file.encode())
+    return _number(1, 4) + _number(2, 1) + _field(8, b"constant") + _field(13, location) + _number(14, 1)
 
 
 def _value_info(name: str, shape: Sequence[int | str], element_type: int) -> bytes:

@@ -87,14 +87,23 @@ def test_a_flipped_byte_is_told(tmp_path: Path) -> None:
     folder = write_package(tmp_path / "small")
     flip_a_byte(folder / "model.onnx")
     (line,) = lines(folder)
-    assert line.startswith("small 1.0.0: weights: model.onnx is not the file of which the manifest gives the SHA-256")
+    assert line.startswith("small 1.0.0: weights: model.onnx: the weights are not those of the manifest; install")
 
 
 def test_missing_weights_are_told(tmp_path: Path) -> None:
     """By the name of the file."""
     folder = write_package(tmp_path / "small")
     (folder / "model.onnx").unlink()
-    assert lines(folder) == ["small 1.0.0: weights: no model.onnx: install the package again"]
+    (line,) = lines(folder)
+    assert line.startswith("small 1.0.0: weights: model.onnx: the weights cannot be read; install the package again")
+
+
+def test_weights_in_further_files_are_told(tmp_path: Path) -> None:
+    """As exporters write them nowadays: the runtime would read them, whatever they are."""
+    folder = write_package(tmp_path / "small", graph=Graph(further_file="model.onnx.data"), golden=False)
+    (line,) = lines(folder)
+    assert line.startswith("small 1.0.0: weights: model.onnx: the graph keeps weights in further files, which")
+    assert "external_data=False" in line
 
 
 # The graph
