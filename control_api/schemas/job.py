@@ -45,8 +45,8 @@ class RunOrderSchema(Schema):
         load_default=None,
         validate=validate.Length(1, 64),
         metadata={
-            "description": "Model to run, whether or not its rule selects the series; "
-            "absent: every active model that wants it.",
+            "description": "Model to run, whether or not its rule selects the series; absent: every active model "
+            "that wants it. A model that reads several series runs once for the study, and must want one of them.",
             "example": "brain_structures",
         },
     )
@@ -278,4 +278,6 @@ class JobListSchema(Schema):
 class CreatedJobsSchema(Schema):
     """The jobs that a wish led to."""
 
-    jobs = fields.List(fields.Nested(JobSchema), metadata={"description": "One per series and model."})
+    jobs = fields.List(
+        fields.Nested(JobSchema), metadata={"description": "One per series and model, or study and model."}
+    )

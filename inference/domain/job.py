@@ -130,8 +130,8 @@ class NewJob:
     shadow
         Whether its result is only recorded.
     whole_study
-        Whether its model reads several series of the study. Such a job is made for one of them; while it has not begun
-        the others join it.
+        Whether its model reads several series of the study. Such a job is made for one of them; while it has not
+        begun the others join it.
     """
 
     study_instance_uid: UID
