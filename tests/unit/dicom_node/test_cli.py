@@ -15,7 +15,6 @@ from dicom_node.commands import serve
 from dicom_node.contexts import RECEIVED_TRANSFER_SYNTAXES, supported_contexts
 from inference.errors import PeerUnavailable, StoreUnavailable
 from integrations.settings import is_embedded
-from tests.support.relaxed_model import MODEL_ID, write_relaxed_model
 
 PASSWORD = "a long password for tests"
 
@@ -175,42 +174,6 @@ def test_the_conformance_statement_needs_nothing(node: Node, tmp_path: Path) -> 
     for uid in (*RECEIVED_TRANSFER_SYNTAXES, *(str(c.abstract_syntax) for c in supported_contexts())):
         assert f"| {uid} |" in printed
     assert not (tmp_path / "data").exists()
-
-
-def test_models_are_listed_with_those_that_cannot_be_used(
-    node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A broken package is told on standard error, and the others are listed."""
-    models = write_relaxed_model(tmp_path / "models")
-    (models / "broken").mkdir()
-    (models / "broken" / "manifest.toml").write_text("nonsense = 1")
-    monkeypatch.setenv("NODE_MODELS_DIRS", str(models))
-
-    listed = node("models", "list")
-
-    assert [line.split("\t")[0] for line in listed.stdout.splitlines()] == ["brain_structures", MODEL_ID]
-    assert "broken\tunusable" in listed.stderr
-
-
-def test_every_model_is_verified_whatever_is_wrong_with_another(
-    node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Damaged weights are found although another package has the same weights unharmed; the status is 1."""
-    models = write_relaxed_model(tmp_path / "models")
-    monkeypatch.setenv("NODE_MODELS_DIRS", str(models))
-    verified = node("models", "verify")
-    assert (verified.exit_code, verified.stderr) == (0, "")
-    assert verified.stdout.count("weights and graph are as the manifest says") == 2
-
-    with (models / MODEL_ID / "model.onnx").open("ab") as weights:
-        weights.write(b"\0")
-    (models / "broken").mkdir()
-    (models / "broken" / "manifest.toml").write_text("nonsense = 1")
-    verified = node("models", "verify")
-    assert verified.exit_code == 1
-    assert verified.stdout.startswith("brain_structures ")
-    assert f"{MODEL_ID} 0.1.0: model.weights_mismatch" in verified.stderr
-    assert "broken: " in verified.stderr
 
 
 # Serving
