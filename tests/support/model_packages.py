@@ -92,7 +92,8 @@ class Graph:
     Parameters
     ----------
     nodes
-        Operators in order; each takes the output before it. ``Concat2`` joins two copies along the class axis.
+        Operators in order; each takes the output before it. ``Concat2`` joins two copies along the class axis,
+        ``ConcatInput`` that output and the graph's input.
     input_shape, output_shape
         Declared sizes; a string is a symbolic dimension.
     input_name, output_name
@@ -115,11 +116,15 @@ class Graph:
     further_file: str = ""
 
 
+_CONCATENATIONS = ("Concat2", "ConcatInput")
+
+
 def write_onnx(path: Path, graph: Graph = Graph()) -> Path:
     """Write a graph as an ONNX file, field by field of the protocol buffer (onnx.proto, IR version 8, opset 13)."""
     names = [graph.input_name, *(f"t{number}" for number in range(1, len(graph.nodes))), graph.output_name]
     body = b"".join(
-        _field(1, _node(operator, names[index], names[index + 1])) for index, operator in enumerate(graph.nodes)
+        _field(1, _node(operator, (names[index], graph.input_name), names[index + 1]))
+        for index, operator in enumerate(graph.nodes)
     )
     body += _field(2, b"g")
     if graph.further_file:
@@ -132,12 +137,14 @@ def write_onnx(path: Path, graph: Graph = Graph()) -> Path:
     return path
 
 
-def _node(operator: str, source: str, target: str) -> bytes:
-    if operator != "Concat2":
-        return _field(1, source.encode()) + _field(2, target.encode()) + _field(4, operator.encode())
+def _node(operator: str, sources: tuple[str, str], target: str) -> bytes:
+    """Encode an operator on the first source; a concatenation is one of it with itself or with the second."""
+    before, graph_input = (_field(1, source.encode()) for source in sources)
+    if operator not in _CONCATENATIONS:
+        return before + _field(2, target.encode()) + _field(4, operator.encode())
     axis = _field(1, b"axis") + _number(3, 1) + _number(20, 2)
-    inputs = _field(1, source.encode()) * 2
-    return inputs + _field(2, target.encode()) + _field(4, b"Concat") + _field(5, axis)
+    other = graph_input if operator == "ConcatInput" else before
+    return before + other + _field(2, target.encode()) + _field(4, b"Concat") + _field(5, axis)
 
 
 def _constant_elsewhere(file: str) -> bytes:
