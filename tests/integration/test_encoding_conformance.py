@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pydicom import dcmread
 
 from inference.domain.job import ModelReference
+from inference.domain.model_inputs import ModelInputs
 from inference.domain.result import Place
 from inference.encoding.objects import EncodingInput, encode
 from inference.encoding.source import normalise
@@ -240,7 +241,7 @@ def real_case(name: str) -> tuple[list[Path], EncodingInput]:
     for value, threshold in enumerate(np.quantile(bright, [0.1, 0.5, 0.8]), start=1):
         labels[volume.array > threshold] = value
     spec = make_spec()
-    uids = OutputUIDs.derive(series, spec.reference)
+    uids = OutputUIDs.derive(ModelInputs(series), spec.reference)
     result = make_result(labels, volume.grid, spec, uids)
     return paths, EncodingInput(volume, headers, result, spec, uids, PRODUCED_AT)
 

@@ -17,6 +17,7 @@ from inference.domain.geometry import Grid
 from inference.domain.identifiers import UID
 from inference.domain.job import ModelReference
 from inference.domain.masks import Masks
+from inference.domain.model_inputs import ModelInputs
 from inference.domain.model_spec import (
     ChannelSpec,
     GraphSpec,
@@ -177,7 +178,7 @@ def case_of(paths: Sequence[Path], grid: Grid, labels: NDArray[np.uint8], spec: 
     volume = Volume(
         np.zeros(grid.shape, dtype=np.float32), grid, _frames(headers, grid), _frame_of_reference(headers[0])
     )
-    uids = OutputUIDs.derive(series, spec.reference)
+    uids = OutputUIDs.derive(ModelInputs(series), spec.reference)
     result = make_result(labels, grid, spec, uids)
     return Case(paths, series, EncodingInput(volume, headers, result, spec, uids, PRODUCED_AT))
 
@@ -196,7 +197,7 @@ def _frame_of_reference(header: Dataset) -> UID | None:
 
 def with_result(case: Case, spec: ModelSpec, result: AnalysisResult) -> EncodingInput:
     """Put another model's result on a source."""
-    uids = OutputUIDs.derive(case.series, spec.reference)
+    uids = OutputUIDs.derive(ModelInputs(case.series), spec.reference)
     return replace(case.encoding, spec=spec, result=result, uids=uids)
 
 
@@ -206,7 +207,7 @@ def overlapping_lesions(case: Case) -> EncodingInput:
     masks = np.zeros((2, *volume.grid.shape), dtype=np.bool_)
     masks[1, 1:5, 4:15, 3:12] = True
     masks[0, 2:4, 6:10, 5:8] = True
-    result = make_result(masks, volume.grid, spec, OutputUIDs.derive(case.series, spec.reference))
+    result = make_result(masks, volume.grid, spec, OutputUIDs.derive(ModelInputs(case.series), spec.reference))
     (edema,) = [segment for segment in result.segments if segment.label.value == 2]
     task = TumorDetection(True, 0.875, edema.centroid_lps_mm, edema.volume.value)
     return with_result(case, spec, replace(result, task=task))
@@ -223,7 +224,7 @@ def no_lesions(case: Case) -> EncodingInput:
 def classified(case: Case) -> EncodingInput:
     """Find one of two things, without a place."""
     spec = lesion_spec(Task.CLASSIFICATION, OutputKind.CLASSIFICATION)
-    uids = OutputUIDs.derive(case.series, spec.reference)
+    uids = OutputUIDs.derive(ModelInputs(case.series), spec.reference)
     findings = tuple(
         Finding(label, probability >= label.threshold, probability, uids.tracking(label.value), label.name)
         for label, probability in zip(spec.labels, (0.93, 0.031), strict=True)
@@ -234,7 +235,7 @@ def classified(case: Case) -> EncodingInput:
 def detections(case: Case, places: Sequence[Place]) -> EncodingInput:
     """Find tumours at some places, and no edema."""
     spec = lesion_spec(Task.DETECTION, OutputKind.DETECTION)
-    uids = OutputUIDs.derive(case.series, spec.reference)
+    uids = OutputUIDs.derive(ModelInputs(case.series), spec.reference)
     tumour, edema = spec.labels
     findings = [
         Finding(tumour, True, 0.9, uids.tracking(1, number), f"Tumour {number}", place)

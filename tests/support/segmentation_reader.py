@@ -56,7 +56,8 @@ def read_segments(seg: Dataset) -> dict[str, SegmentPoints]:
     points: dict[int, list[NDArray[np.float64]]] = {}
     sources: dict[int, list[tuple[str, NDArray[np.intp]]]] = {}
     for mask, groups in zip(pixel_array(seg), seg.PerFrameFunctionalGroupsSequence, strict=True):
-        number = int(groups.SegmentIdentificationSequence[0].ReferencedSegmentNumber)
+        identification = groups.get("SegmentIdentificationSequence") or shared.SegmentIdentificationSequence
+        number = int(identification[0].ReferencedSegmentNumber)
         position = np.array([float(v) for v in groups.PlanePositionSequence[0].ImagePositionPatient])
         indices = np.argwhere(mask > 0)
         lps = position + indices[:, 1:2] * across_mm * along_row + indices[:, 0:1] * down_mm * down_column

@@ -14,6 +14,7 @@ from pydicom.sequence import Sequence as DicomSequence
 from pydicom.uid import EnhancedMRImageStorage
 
 from inference.domain.identifiers import UID
+from inference.domain.model_inputs import ModelInputs
 from inference.domain.study import CompletionEvidence, SeriesRevision
 from inference.domain.volume import SourceFrame, Volume
 from inference.encoding.objects import EncodingInput, encode
@@ -71,7 +72,7 @@ def encoding_of(header: Dataset, order: Sequence[int] = ORDER) -> EncodingInput:
     series = SeriesRevision(
         UID(header.StudyInstanceUID), UID(header.SeriesInstanceUID), 1, (), CompletionEvidence.OFFLINE
     )
-    uids = OutputUIDs.derive(series, spec.reference)
+    uids = OutputUIDs.derive(ModelInputs(series), spec.reference)
     return EncodingInput(volume, [header], make_result(labels, GRID, spec, uids), spec, uids, PRODUCED_AT)
 
 
