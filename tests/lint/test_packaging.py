@@ -14,7 +14,7 @@ from tests.support.repository import REPOSITORY, tracked_files
 
 PACKAGES = ("inference", "models", "integrations", "dicom_node", "control_api")
 
-NOT_INSTALLED = {"training", "golden", "spa"}
+NOT_INSTALLED = {"training", "spa"}
 """Folders of the packages that are needed to make a release, not to run one."""
 
 
