@@ -179,6 +179,7 @@ def main() -> None:
     parser.add_argument("heads", nargs="+", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--until", type=int, help="stop after so many of the steps, for a second run to finish")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--learning-rate", type=float, default=3e-3)
@@ -196,7 +197,7 @@ def main() -> None:
     )
     trainer = Trainer(heads, settings)
     began, recent = time.monotonic(), 0.0
-    for done in range(arguments.steps):
+    for done in range(arguments.until or arguments.steps):
         recent += 0.02 * (trainer.step(done) - recent)
         if done % 100 == 99:
             print(f"{done + 1} steps, {time.monotonic() - began:.0f} s, loss {recent:.3f}", flush=True)
