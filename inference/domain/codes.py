@@ -15,7 +15,7 @@ class Code:
     value
         Code Value, e.g. ``42695009``.
     scheme
-        Coding Scheme Designator: ``SCT``, ``DCM``, ``LN``, ``UCUM`` or ``99NEURONOVA``.
+        Coding Scheme Designator: ``SCT``, ``DCM``, ``LN``, ``UCUM``, ``UMLS`` or ``99NEURONOVA``.
     meaning
         Code Meaning, at most 64 characters.
     """
@@ -36,6 +36,7 @@ FHIR_SYSTEMS: Final[dict[str, str]] = {
     "DCM": "http://dicom.nema.org/resources/ontology/DCM",
     "LN": "http://loinc.org",
     "UCUM": "http://unitsofmeasure.org",
+    "UMLS": "http://terminology.hl7.org/CodeSystem/umls",
     "99NEURONOVA": "urn:neuronova:code",
 }
 """FHIR ``system`` of each coding scheme (FHIR R4, section Terminology Systems)."""
