@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from dicom_node.package_files import copy_package
 from inference.domain.job import ModelReference
@@ -17,6 +18,9 @@ from integrations.durable_files import fsync_folder, make_folder_durably
 from models.inspection import MODEL_CARD
 from models.manifest import MANIFEST_NAME, read_manifest
 from models.weights import verify
+
+_READABLE: Final = 0o755
+"""Mode of a package's folder: who adds it and who serves may be different users."""
 
 
 class ModelStore:
@@ -95,6 +99,7 @@ class ModelStore:
         for folder in (package, *(path for path in package.rglob("*") if path.is_dir())):
             fsync_folder(folder)
         make_folder_durably(place.parent)
+        package.chmod(_READABLE)
         package.rename(place)
         fsync_folder(place.parent)
         return True

@@ -114,6 +114,7 @@ def test_what_is_added_is_there_and_does_nothing(node: Node) -> None:
         "MODEL_CARD.md",
     }
     assert [path.name for path in node.root.iterdir()] == [ID]
+    assert (node.root / ID / "1.0.0").stat().st_mode & 0o777 == 0o755
     assert node.catalogue.broken == ()
     assert node.log.events() == []
 
