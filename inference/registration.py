@@ -31,7 +31,11 @@ SMOOTHING_VOXELS: Final = (2.0, 1.0, 0.0)
 HISTOGRAM_BINS: Final = 32
 FIRST_STEP_MM: Final = 4.0
 LAST_STEP_MM: Final = 0.02
-MOST_STEPS: Final = 200
+SHORTENED_BY: Final = 0.9
+"""The step is shortened where the direction turns around. ITK's own 0.5 is faster by two seconds and stops in the
+narrow valley that a round head leaves to the rotation: 15 mm off where this is 0.6 mm off."""
+
+MOST_STEPS: Final = 300
 
 MOST_SHIFT_MM: Final = 40.0
 MOST_TURN_DEG: Final = 30.0
@@ -136,11 +140,17 @@ def _search(fixed: sitk.Image, moving: sitk.Image, grid: Grid) -> RigidMotion:
 def _method() -> sitk.ImageRegistrationMethod:
     method = sitk.ImageRegistrationMethod()
     method.SetNumberOfThreads(1)
+    method.SetNumberOfWorkUnits(1)
     method.SetMetricAsMattesMutualInformation(HISTOGRAM_BINS)
     method.SetMetricSamplingStrategy(method.NONE)
     method.SetInterpolator(sitk.sitkLinear)
     method.SetOptimizerAsRegularStepGradientDescent(
-        FIRST_STEP_MM, LAST_STEP_MM, MOST_STEPS, gradientMagnitudeTolerance=1e-8, estimateLearningRate=method.Never
+        FIRST_STEP_MM,
+        LAST_STEP_MM,
+        MOST_STEPS,
+        SHORTENED_BY,
+        gradientMagnitudeTolerance=1e-8,
+        estimateLearningRate=method.Never,
     )
     method.SetOptimizerScalesFromPhysicalShift()
     method.SetShrinkFactorsPerLevel(SHRINK_FACTORS)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
 import pytest
 
-from inference.domain.model_spec import ModelSpec
+from inference.domain.model_spec import Layout, ModelSpec, OutputKind
 from inference.engine import CPU, CUDA, EngineOptions, OnnxModelRunner
 from inference.errors import (
     DeviceOutOfMemory,
@@ -27,6 +29,19 @@ ON_CPU = EngineOptions(provider="cpu", intra_op_threads=1)
 
 def spec_of(folder: Path, graph: Graph | None = None) -> ModelSpec:
     return make_spec(labels=1, shape=SHAPE, weights=write_onnx(folder / "model.onnx", graph or Graph()))
+
+
+def kind_of(output: OutputKind, labels: int, **graph: Any) -> ModelSpec:
+    """Make a model of two channels."""
+    spec = make_spec(labels=labels, shape=SHAPE)
+    channels = (spec.channels[0], replace(spec.channels[0], name="T2"))
+    return replace(spec, channels=channels, output=output, graph=replace(spec.graph, **graph))
+
+
+def slices_of() -> ModelSpec:
+    """Make a 2.5-D model of two channels with three slices each, and twelve overlapping labels."""
+    spec = kind_of(OutputKind.SIGMOID_LOGITS, 12, layout=Layout.SLICE, context_slices=3, batch=4)
+    return replace(spec, preprocess=replace(spec.preprocess, shape=(1, 8, 8)))
 
 
 def ramp() -> np.ndarray:
@@ -93,6 +108,93 @@ def test_a_graph_that_is_not_the_manifests_is_refused(tmp_path: Path, graph: Gra
     with pytest.raises(ModelContractViolated) as caught:
         OnnxModelRunner(ON_CPU).warm(spec_of(tmp_path, graph))
     assert told in caught.value.message
+
+
+KINDS: Mapping[str, tuple[ModelSpec, tuple[int | str, ...], tuple[int | str, ...]]] = {
+    "slices": (slices_of(), ("n", 6, 8, 8), ("n", 12, "h", "w")),
+    "slices, fixed": (slices_of(), (4, 6, 8, 8), (4, 12, 8, 8)),
+    "classes": (kind_of(OutputKind.LABEL_MAP_LOGITS, 3), (1, 2, 8, 8, 8), (1, 4, 8, 8, 8)),
+    "overlapping": (kind_of(OutputKind.SIGMOID, 4), (1, 2, 8, 8, 8), (1, 4, 8, 8, 8)),
+}
+"""Models that are as their graphs are: two inputs side by side."""
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_graphs_of_other_kinds_are_taken(tmp_path: Path, name: str) -> None:
+    """Channels, neighbours, labels with and without background, symbolic and fixed batches."""
+    spec, inputs, outputs = KINDS[name]
+    weights = write_onnx(tmp_path / "model.onnx", Graph(input_shape=inputs, output_shape=outputs))
+    OnnxModelRunner(ON_CPU).warm(replace(spec, graph=replace(spec.graph, weights=weights)))
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "told"),
+    [
+        ("slices", {"context_slices": 1}, "[4, 2, 8, 8]"),
+        ("slices", {"layout": Layout.VOLUME, "context_slices": 3}, "[4, 6, 1, 8, 8]"),
+        ("slices, fixed", {"batch": 2}, "[2, 6, 8, 8]"),
+        ("classes", {"precision": "float16"}, "not float16"),
+    ],
+)
+def test_graphs_of_other_kinds_are_held_to_their_manifest(
+    tmp_path: Path, name: str, changes: dict[str, Any], told: str
+) -> None:
+    """What the manifest says of the graph is what the graph must have."""
+    spec, inputs, outputs = KINDS[name]
+    weights = write_onnx(tmp_path / "model.onnx", Graph(input_shape=inputs, output_shape=outputs))
+    with pytest.raises(ModelContractViolated) as caught:
+        OnnxModelRunner(ON_CPU).warm(replace(spec, graph=replace(spec.graph, weights=weights, **changes)))
+    assert told in caught.value.message
+
+
+def test_a_fixed_batch_is_filled_up(tmp_path: Path) -> None:
+    """The last windows of a volume are fewer than the graph wants; of what is filled in nothing comes back."""
+    spec = slices_of()
+    graph = Graph(input_shape=(4, 6, 8, 8), output_shape=(4, 12, 8, 8))
+    weights = write_onnx(tmp_path / "model.onnx", graph)
+    given = np.random.default_rng(0).normal(size=(3, 6, 8, 8)).astype(np.float32)
+    (output,) = OnnxModelRunner(ON_CPU).run(replace(spec, graph=replace(spec.graph, weights=weights)), given)
+    np.testing.assert_array_equal(output, np.concatenate([given, given], axis=1))
+
+
+def test_a_manifest_that_changed_is_compared_although_the_weights_are_loaded(tmp_path: Path) -> None:
+    """Two packages may have the same weights; each is held to its own manifest."""
+    runner, spec = OnnxModelRunner(ON_CPU), spec_of(tmp_path)
+    runner.warm(spec)
+    with pytest.raises(ModelContractViolated, match="manifest says"):
+        runner.warm(replace(spec, labels=make_spec(labels=2).labels))
+
+
+def versions(folder: Path, count: int) -> list[ModelSpec]:
+    """Write versions of a model, each with weights of its own."""
+    return [
+        make_spec(shape=SHAPE, weights=write_onnx(folder / f"{n}.onnx", Graph(nodes=("Relu",) * n + ("Concat2",))))
+        for n in range(1, count + 1)
+    ]
+
+
+def test_versions_that_are_not_used_any_more_leave_the_memory(tmp_path: Path) -> None:
+    """Only the models used last stay loaded."""
+    seen: list[str] = []
+    options = replace(ON_CPU, verify=lambda spec: seen.append(spec.reference.digest), most_sessions=2)
+    runner, (first, second, third) = OnnxModelRunner(options), versions(tmp_path, 3)
+    for spec in (first, second, first, third, first):
+        runner.warm(spec)
+    assert seen == [spec.reference.digest for spec in (first, second, third)]
+    runner.warm(second)
+    assert seen[3:] == [second.reference.digest]
+
+
+def test_a_model_can_be_forgotten(tmp_path: Path) -> None:
+    """One that is rolled back is loaded anew when it is asked for again; one that is not loaded is no error."""
+    seen: list[str] = []
+    runner = OnnxModelRunner(replace(ON_CPU, verify=lambda spec: seen.append(spec.reference.digest)))
+    first, second = versions(tmp_path, 2)
+    runner.warm(first)
+    runner.forget(first)
+    runner.forget(second)
+    runner.warm(first)
+    assert seen == [first.reference.digest] * 2
 
 
 def test_an_output_of_another_size_is_refused(tmp_path: Path) -> None:
