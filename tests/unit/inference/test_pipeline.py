@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from io import BytesIO
@@ -13,16 +14,22 @@ from pydicom import dcmread
 
 from inference.domain.job import StageTime
 from inference.domain.model_inputs import ModelInputs
-from inference.domain.model_spec import ModelSpec, Plausibility
+from inference.domain.model_spec import ModelSpec, OutputKind, Plausibility, Weighting
 from inference.domain.study import SeriesRevision
 from inference.errors import DeviceOutOfMemory, ImplausibleResult, LeaseLost, NodeError, Stage, UnsupportedGeometry
 from inference.pipeline import Analysis, Surroundings, analyse
+from inference.ports import ModelRunner
 from tests.support.fakes import NOON, FixedClock
+from tests.support.function_runner import FunctionRunner
 from tests.support.model_packages import make_spec
-from tests.support.small_analysis import SPEC, TRUE_VOLUMES_ML, ThresholdRunner, blocks, write_blocks
+from tests.support.several_channels import study_uid, with_channels, write_contrast
+from tests.support.small_analysis import SPEC, STEP, TRUE_VOLUMES_ML, ThresholdRunner, blocks, write_blocks
 from tests.support.synthetic_series import SeriesOptions, revision_of
 
 STAGES = [Stage.VOLUME, Stage.PREPROCESS, Stage.INFER, Stage.POSTPROCESS, Stage.MEASURE, Stage.ENCODE]
+
+
+WITH_FLAIR = with_channels(SPEC, T1=Weighting.T1, FLAIR=Weighting.FLAIR)
 
 
 class Line:
@@ -37,7 +44,8 @@ class Line:
     def __init__(self, series: SeriesRevision) -> None:
         self.series = series
         self.clock = FixedClock()
-        self.runner = ThresholdRunner(on_run=lambda: self.clock.advance(2.5))
+        self.threshold = ThresholdRunner(on_run=lambda: self.clock.advance(2.5))
+        self.runner: ModelRunner = self.threshold
         self.times: list[StageTime] = []
         self.stop_after: tuple[Stage, NodeError] | None = None
 
@@ -111,7 +119,7 @@ def test_a_missing_slice_is_told_to_the_reader(tmp_path: Path) -> None:
 
 def test_absent_structures_are_named(line: Line) -> None:
     """Looked for and not found is an answer."""
-    line.runner.classes = 4
+    line.threshold.classes = 4
     analysis = line.analyse(replace(SPEC, labels=make_spec(labels=3).labels))
     assert analysis.report.absent == ("Structure 3",)
     assert {m.label for m in analysis.report.measurements} >= TRUE_VOLUMES_ML.keys()
@@ -124,7 +132,7 @@ def test_an_observer_stops_the_line_between_two_stages(line: Line, stage: Stage)
     with pytest.raises(LeaseLost):
         line.analyse()
     assert [time.stage for time in line.times] == STAGES[: STAGES.index(stage) + 1]
-    assert bool(line.runner.ran) == (STAGES.index(stage) >= STAGES.index(Stage.INFER))
+    assert bool(line.threshold.ran) == (STAGES.index(stage) >= STAGES.index(Stage.INFER))
 
 
 def test_an_implausible_result_is_not_encoded(line: Line) -> None:
@@ -136,7 +144,7 @@ def test_an_implausible_result_is_not_encoded(line: Line) -> None:
 
 def test_the_stage_that_fails_is_timed_too(line: Line) -> None:
     """A person sees where the time went and where it ended."""
-    line.runner.failures = [DeviceOutOfMemory("no memory left")]
+    line.threshold.failures = [DeviceOutOfMemory("no memory left")]
     with pytest.raises(DeviceOutOfMemory):
         line.analyse()
     assert [(time.stage, time.seconds) for time in line.times][-1] == (Stage.INFER, 2.5)
@@ -147,4 +155,73 @@ def test_a_series_that_is_no_volume_never_reaches_the_network(tmp_path: Path) ->
     line = Line(revision_of(write_blocks(tmp_path, SeriesOptions(omit=frozenset({4, 5, 6})))))
     with pytest.raises(UnsupportedGeometry):
         line.analyse()
-    assert line.runner.ran == []
+    assert line.threshold.ran == []
+
+
+class TestSeveralChannels:
+    """A model that is given two series of a study."""
+
+    @pytest.fixture
+    def inputs(self, tmp_path: Path) -> ModelInputs:
+        """Give a study whose T1 shows the first structure, and whose FLAIR the second."""
+        t1 = write_contrast(tmp_path / "t1", Weighting.T1, study_uid(), (blocks() == 1) * 100)
+        flair = write_contrast(tmp_path / "flair", Weighting.FLAIR, study_uid(), (blocks() == 2) * 50)
+        return ModelInputs(revision_of(t1), (revision_of(flair),))
+
+    def analyse(self, inputs: ModelInputs, spec: ModelSpec = WITH_FLAIR) -> Analysis:
+        """Run the line with what a network would say of the two brightnesses."""
+        runner = FunctionRunner(lambda channels: np.stack([0 * channels[:, 0] + 20, *np.moveaxis(channels, 1, 0)], 1))
+        return analyse(inputs, spec, Surroundings(runner, FixedClock(), lambda _: None))
+
+    def test_each_shows_what_the_other_does_not(self, inputs: ModelInputs) -> None:
+        """The result lies on the first, and report and manifest name both."""
+        analysis = self.analyse(inputs)
+        np.testing.assert_array_equal(analysis.result.labels, blocks())
+        assert analysis.report.source.series_instance_uid == inputs.reference.series_instance_uid
+        others = [source.series_instance_uid for source in analysis.report.further_sources]
+        assert others == [inputs.series[1].series_instance_uid]
+        assert list(analysis.manifest["input"]["channels"]) == ["T1", "FLAIR"]  # type: ignore[index]
+
+    def test_a_channel_that_the_study_lacks_is_told(self, inputs: ModelInputs) -> None:
+        """The answer is another one, under other identifiers, and the reader knows why."""
+        first, *others = WITH_FLAIR.channels
+        spec = replace(WITH_FLAIR, channels=(first, replace(others[0], required=False)))
+        alone = self.analyse(ModelInputs(inputs.reference, (None,)), spec)
+        np.testing.assert_array_equal(alone.result.labels, blocks() == 1)
+        assert any("FLAIR" in warning for warning in alone.report.warnings)
+        assert alone.manifest["warnings"] == list(alone.report.warnings)
+        assert alone.report.report_uid != self.analyse(inputs, spec).report.report_uid
+
+    def test_it_is_dated_by_the_last_series(self, inputs: ModelInputs) -> None:
+        """Before that, nobody could have had it."""
+        early, late = NOON - timedelta(days=3), NOON - timedelta(days=2)
+        (flair,) = inputs.series[1:]
+        dated = ModelInputs(replace(inputs.reference, completed_at=early), (replace(flair, completed_at=late),))
+        assert self.analyse(dated).report.produced_at == late
+
+
+LABELS = 2 * np.ones(1, dtype=np.int64)
+ANSWERS: Mapping[OutputKind, Callable[[np.ndarray], np.ndarray | tuple[np.ndarray, ...]]] = {
+    OutputKind.LABEL_MAP: lambda image: np.rint(image[:, 0] / STEP).astype(np.int64),
+    OutputKind.SIGMOID: lambda image: np.concatenate([image > 50, image > 150], axis=1).astype(np.float32),
+    OutputKind.SIGMOID_LOGITS: lambda image: np.concatenate([image - 50, image - 150], axis=1),
+    OutputKind.CLASSIFICATION: lambda image: np.array([[0.25, 0.75]], dtype=np.float32),
+    OutputKind.CLASSIFICATION_LOGITS: lambda image: np.array([[0, 0, 3]], dtype=np.float32),
+    OutputKind.DETECTION: lambda image: (np.full((1, 3), 5.0), np.full(1, 0.75), LABELS),
+}
+"""What a network of each kind would say of the blocks."""
+
+
+@pytest.mark.parametrize("kind", ANSWERS, ids=str)
+def test_every_kind_of_answer_becomes_objects_and_a_report(line: Line, kind: OutputKind) -> None:
+    """Drawn, classified or detected: the second label is found, and what was made was checked."""
+    outputs = ("boxes", "scores", "values") if kind is OutputKind.DETECTION else ("said",)
+    spec = replace(SPEC, output=kind, graph=replace(SPEC.graph, outputs=outputs))
+    line.runner = FunctionRunner(ANSWERS[kind])
+    analysis = line.analyse(spec)
+    kinds = [artifact.kind for artifact in analysis.artifacts]
+    assert kinds == (["SEG", "SR"] if kind.segments else ["SR"])
+    if kind.segments:
+        assert [segment.voxel_count for segment in analysis.result.segments][-1] == 2 * 3 * 4
+    else:
+        assert [finding.label.value for finding in analysis.report.findings if finding.present] == [2]
