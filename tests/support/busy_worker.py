@@ -41,10 +41,10 @@ def main() -> None:
     upgrade(engine)
     jobs, index = SQLJobStore(engine, clock, uids), SQLStudyIndex(engine, clock, folder, uids)
     catalogue = FolderCatalogue([folder / "models"])
+    results, archive = FolderResultStore(folder / "results"), FolderArchive(folder / "archive")
     places = WorkPlaces(
-        jobs, index, catalogue, cpu_runner(), FolderResultStore(folder / "results"), FolderArchive(folder / "archive"),
-        FakeReportSink(), RecordingNotifier(), clock,
-    )  # fmt: skip
+        jobs, index, catalogue, cpu_runner(), results, archive, FakeReportSink(), RecordingNotifier(), clock
+    )
     worker = Worker(places, WorkOptions(owner="busy"))
     revision = _arrived(index, folder)
     names = revision.study_instance_uid, revision.series_instance_uid, revision.revision
@@ -56,7 +56,7 @@ def main() -> None:
         ended = jobs.get(job.job_id)
         assert ended.state is JobState.COMPLETED, ended
         sizes.append(resident_mb())
-    print(json.dumps(sizes))
+    sys.stdout.write(json.dumps(sizes))
 
 
 def resident_mb() -> float:
