@@ -10,10 +10,12 @@ from structlog.testing import capture_logs
 
 from dicom_node import bootstrap
 from dicom_node.bootstrap import build_receiver, build_worker, prepare
+from dicom_node.deployment import note_decision
 from dicom_node.worker import Worker, WorkOptions, WorkPlaces
 from inference.domain.arrival import ArrivalHeader, Decision
 from inference.domain.identifiers import AETitle, JobID
 from inference.domain.job import JobState, NewJob, QueueName
+from inference.domain.model_spec import Deployment
 from inference.domain.study import CompletionEvidence
 from inference.errors import ConfigurationError, StoreUnavailable
 from integrations.fhir.client import HAPIReportSink
@@ -23,6 +25,7 @@ from integrations.orthanc.rest import RESTReadBack
 from integrations.orthanc.store_scu import FindReadBack, StoreSCUSink
 from integrations.persistence.engine import make_engine
 from integrations.persistence.job_store import SQLJobStore
+from integrations.persistence.migrations import is_current, upgrade
 from integrations.persistence.study_index import SQLStudyIndex
 from integrations.settings import Settings
 from integrations.system import RandomUIDSource, SystemClock
@@ -70,6 +73,47 @@ def test_the_embedded_default_needs_no_server(
     assert isinstance(made.archive, FolderArchive)
     assert isinstance(made.reports, FolderReportSink)
     assert (options.max_attempts, options.delivery_deadline_hours) == (3, 72.0)
+
+
+@pytest.fixture
+def recalled(environment: dict[str, str]) -> Settings:
+    """Give the settings of a node on which the built-in model was recalled."""
+    settings = prepare(environment)
+    (model,) = (spec.reference for spec in bootstrap.build_catalogue(settings).active())
+    note_decision(bootstrap.build_deployment_places(settings), model, Deployment.RECALLED, "it is faulty")
+    return settings
+
+
+def test_what_was_decided_holds_in_every_process(
+    recalled: Settings, places: list[tuple[WorkPlaces, WorkOptions]]
+) -> None:
+    """A worker, the command line and an offline run ask the same log."""
+    build_worker(recalled, QueueName.INFERENCE, 1)
+    ((made, _),) = places
+
+    offline = bootstrap.build_offline(recalled).catalogue
+    for catalogue in (made.catalogue, bootstrap.build_catalogue(recalled), offline):
+        assert catalogue.active() == ()
+
+
+def test_offline_work_asks_no_server(environment: dict[str, str]) -> None:
+    """Where the node's database is a server, ``infer`` runs what came with the node."""
+    environment |= {"NODE_DATABASE_URL": "mysql://nobody@127.0.0.1:1/nothing", **SECRETS}
+    settings = bootstrap.load(environment)
+
+    assert len(bootstrap.build_offline(settings).catalogue.active()) == 1
+    with pytest.raises(StoreUnavailable):
+        bootstrap.build_catalogue(settings)
+
+
+def test_a_database_of_an_older_node_has_decided_nothing(environment: dict[str, str]) -> None:
+    """``models list`` works before the schema is brought up to date, and does not do that by the way."""
+    settings = bootstrap.load(environment)
+    engine = make_engine(settings)
+    upgrade(engine, "0001")
+
+    assert len(bootstrap.build_catalogue(settings).active()) == 1
+    assert not is_current(engine)
 
 
 def test_each_worker_process_has_a_name_of_its_own(

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 from datetime import UTC, datetime, timedelta
 
-from integrations.system import RandomUIDSource, SystemClock
+import pytest
+
+from integrations.system import RandomUIDSource, SystemClock, operating_system_user
 
 
 def test_now_is_aware_and_in_utc() -> None:
@@ -36,3 +40,13 @@ def test_identifiers_differ_and_have_their_form() -> None:
     assert all(len(job_id) == 32 and set(job_id) <= set("0123456789abcdef") for job_id in ids)
     assert len({source.token() for _ in range(100)}) == 100
     assert len(source.token()) == 43
+
+
+def test_who_is_at_it_is_asked_of_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not of the environment, which anybody can set; a container may run under a number without a name."""
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.setenv(name, "somebody else")
+    assert operating_system_user() == pwd.getpwuid(os.getuid()).pw_name
+
+    monkeypatch.setattr(os, "getuid", lambda: 987654)
+    assert operating_system_user() == "uid 987654"
