@@ -22,18 +22,17 @@ from inference.domain.job import (
     NewJob,
     QueueName,
     StageTime,
-    check_transition,
 )
 from inference.errors import IllegalTransition
 from inference.ports import Clock, JobStore, UIDSource
 from integrations.persistence.deployments import find_recall
-from integrations.persistence.job_consequences import reject_series, reopen_decision, supersede
+from integrations.persistence.job_consequences import reject_series, supersede
 from integrations.persistence.job_hints import due_rows, forget_hint, is_claimable, is_exhausted, note_hint
-from integrations.persistence.job_rows import insert_stage, job_of, model_of, owe_hint, whole_job
+from integrations.persistence.job_orders import cancel_job, restart_job
+from integrations.persistence.job_rows import insert_stage, owe_hint, whole_job
 from integrations.persistence.job_withdrawals import (
     Order,
     is_of,
-    is_withdrawn,
     known_models,
     refuse_recalled,
     withdraw_batch,
@@ -348,14 +347,8 @@ class SQLJobStore(JobStore):
         ------
         JobNotFound, IllegalTransition
         """
-
-        def cancel(connection: Connection) -> None:
-            """Cancel the job as it stands now."""
-            row = existing(connection, job_id)
-            check_transition(JobState(row.state), JobState.CANCELLED)
-            self._swap_or_refuse(connection, row, {"state": JobState.CANCELLED, **ENDED})
-
-        self._transactions.write(cancel)
+        now = self._clock.now()
+        self._transactions.write(lambda connection: cancel_job(connection, job_id, now))
         return self.get(job_id)
 
     def retry(self, job_id: JobID) -> Job:
@@ -373,30 +366,8 @@ class SQLJobStore(JobStore):
         ModelRecalled
             If its model may not run any more.
         """
-
-        def retry(connection: Connection) -> None:
-            """Start the job anew as it stands now."""
-            row = existing(connection, job_id)
-            state = JobState(row.state)
-            if state not in TERMINAL:  # a worker may move some of these to QUEUED, a person may not
-                raise IllegalTransition(f"a job that is {state} has not ended")
-            delivers = state is JobState.FAILED and row.result is not None
-            on_disk = JobState.WITHDRAWING if is_withdrawn(row) else JobState.DELIVERING
-            wanted = on_disk if delivers else JobState.QUEUED
-            check_transition(state, wanted)
-            if not row.model_id:
-                raise IllegalTransition("no model wants this series: start a job with a model instead")
-            if not delivers:
-                refuse_recalled(connection, model_of(row))
-            values = {"attempt": 0, "error_code": None, "error_message": None, **ENDED}
-            self._swap_or_refuse(
-                connection, row, {"state": wanted, **values, **({} if delivers else {"result": None})}
-            )
-            owe_hint(connection, job_id, QueueName.DELIVERY if delivers else QueueName.INFERENCE, self._clock.now())
-            if state is JobState.REJECTED:
-                reopen_decision(connection, job_of(row))
-
-        self._transactions.write(retry)
+        now = self._clock.now()
+        self._transactions.write(lambda connection: restart_job(connection, job_id, now))
         return self.get(job_id)
 
     def due(self, limit: int) -> Sequence[Hint]:
@@ -430,10 +401,6 @@ class SQLJobStore(JobStore):
 
     def _swap(self, connection: Connection, row: Row[Any], values: Mapping[str, Any]) -> bool:
         return swap(connection, row, {**values, "updated_at": to_column(self._clock.now())})
-
-    def _swap_or_refuse(self, connection: Connection, row: Row[Any], values: Mapping[str, Any]) -> None:
-        if not self._swap(connection, row, values):
-            raise IllegalTransition("the job changed at the same moment; look at it again")
 
     def _end(
         self,

@@ -1,0 +1,62 @@
+"""What a person orders of a job: that it stops, or begins anew."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row
+
+from inference.domain.identifiers import JobID
+from inference.domain.job import TERMINAL, JobState, QueueName, check_transition
+from inference.errors import IllegalTransition
+from integrations.persistence.job_consequences import reopen_decision
+from integrations.persistence.job_rows import job_of, model_of, owe_hint
+from integrations.persistence.job_withdrawals import is_withdrawn, refuse_recalled
+from integrations.persistence.job_writes import ENDED, existing, swap
+from integrations.persistence.times import to_column
+
+
+def cancel_job(connection: Connection, job_id: JobID, now: datetime) -> None:
+    """Stop a job as it stands now.
+
+    Raises
+    ------
+    JobNotFound, IllegalTransition
+    """
+    row = existing(connection, job_id)
+    check_transition(JobState(row.state), JobState.CANCELLED)
+    _swap_or_refuse(connection, row, {"state": JobState.CANCELLED, **ENDED, "updated_at": to_column(now)})
+
+
+def restart_job(connection: Connection, job_id: JobID, now: datetime) -> None:
+    """Start a job anew as it stands now: with its delivery or withdrawal where its result is on disk.
+
+    Raises
+    ------
+    JobNotFound, IllegalTransition, ModelRecalled
+    """
+    row = existing(connection, job_id)
+    state = JobState(row.state)
+    if state not in TERMINAL:  # a worker may move some of these to QUEUED, a person may not
+        raise IllegalTransition(f"a job that is {state} has not ended")
+    delivers = state is JobState.FAILED and row.result is not None
+    on_disk = JobState.WITHDRAWING if is_withdrawn(row) else JobState.DELIVERING
+    wanted = on_disk if delivers else JobState.QUEUED
+    check_transition(state, wanted)
+    if not row.model_id:
+        raise IllegalTransition("no model wants this series: start a job with a model instead")
+    if not delivers:
+        refuse_recalled(connection, model_of(row))
+    values = {"state": wanted, "attempt": 0, "error_code": None, "error_message": None, **ENDED}
+    kept = {} if delivers else {"result": None}
+    _swap_or_refuse(connection, row, {**values, **kept, "updated_at": to_column(now)})
+    owe_hint(connection, job_id, QueueName.DELIVERY if delivers else QueueName.INFERENCE, now)
+    if state is JobState.REJECTED:
+        reopen_decision(connection, job_of(row))
+
+
+def _swap_or_refuse(connection: Connection, row: Row[Any], values: Mapping[str, Any]) -> None:
+    if not swap(connection, row, values):
+        raise IllegalTransition("the job changed at the same moment; look at it again")
