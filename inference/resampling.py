@@ -22,6 +22,9 @@ MOST_SAMPLES: Final = 2
 SLAB_SAMPLES: Final = 2**25
 """Samples taken at a time: 128 MiB, so that a large target costs little more than itself."""
 
+_ROUNDED_HEADER: Final = 1e-3
+"""How far the ratio of two spacings may be off because headers round them."""
+
 _ROUNDING: Final = 1e-6
 """Part of a voxel that a volume may reach beyond a grid that covers it."""
 
@@ -147,8 +150,9 @@ def _slabs(target: Grid) -> Iterator[tuple[int, Grid]]:
 
 def _supersampled(target: Grid, source: Grid) -> tuple[Grid, tuple[int, int, int]]:
     """Refine a grid until it is about as fine as the source, by a whole number along each axis."""
-    finest_mm = min(source.spacing_mm)
-    factors = [int(np.clip(np.rint(spacing / finest_mm), 1, MOST_SAMPLES)) for spacing in target.spacing_mm]
+    matrix, _ = target.index_map_to(source)
+    source_voxels_per_step = np.linalg.norm(matrix, axis=0)
+    factors = [int(n) for n in np.clip(np.rint(source_voxels_per_step + _ROUNDED_HEADER), 1, MOST_SAMPLES)]
     steps = target.steps_mm / factors
     inward = (np.array(factors) - 1) / 2
     slices, rows, columns = (n * factor for n, factor in zip(target.shape, factors, strict=True))

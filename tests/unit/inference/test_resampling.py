@@ -86,6 +86,13 @@ def test_axes_may_have_spacings_of_their_own() -> None:
     np.testing.assert_allclose(grid.spacing_mm, (1.0, 2.0, 5.0))
 
 
+def test_thick_slices_stay_apart() -> None:
+    """Where target and source have the same thick slices, each keeps its values, however fine its rows are."""
+    grid = axial_grid((6, 20, 20), (4.0, 1.0, 1.0))
+    values = np.random.default_rng(0).normal(size=grid.shape).astype(np.float32)
+    np.testing.assert_allclose(sample(values, grid, grid), values, atol=1e-5)
+
+
 def test_slab_by_slab_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     """A large target is sampled in pieces, without a seam."""
     source = oblique((40, 50, 60), (1.0, 0.8, 0.9), shear=0.2)

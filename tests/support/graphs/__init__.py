@@ -1,0 +1,1 @@
+"""Networks as people export them, with small random weights."""
