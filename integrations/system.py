@@ -45,7 +45,7 @@ class RandomUIDSource(UIDSource):
 def operating_system_user() -> str:
     """Give the name of the user who runs this process, or their number where the machine knows no name.
 
-    Asked of the system, not of the environment, which anybody can set.
+    Asked of the system, not of variables that anybody can set.
     """
     try:
         return pwd.getpwuid(os.getuid()).pw_name
