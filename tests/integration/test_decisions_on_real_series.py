@@ -174,12 +174,11 @@ def test_one_missing_slice_is_analysed_with_a_warning() -> None:
 
 
 def test_a_bottle_is_not_a_brain() -> None:
-    """A gel bottle with a T1 BRAIN header decodes and fills the network with structures; the source gives it away."""
+    """A gel bottle with a T1 BRAIN header decodes; what the network finds in it is no brain."""
     _, result = analysed("mr-phantom-j2k")
     with pytest.raises(ImplausibleResult) as caught:
         check_plausible(result, SPEC)
     assert caught.value.code == ReasonCode.IMPLAUSIBLE
-    assert "brightness" in caught.value.message
 
 
 def test_shared_data_are_whole() -> None:
