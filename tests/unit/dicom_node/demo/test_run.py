@@ -16,6 +16,7 @@ from dicom_node.demo.api_client import NodeAPI
 from dicom_node.demo.run import MARKER, DemoNode, run_demo
 from dicom_node.folder_scan import scan
 from inference.domain.job import StageTime
+from inference.domain.model_inputs import ModelInputs
 from inference.errors import ConfigurationError, NodeError, PeerUnavailable
 from inference.pipeline import Surroundings, analyse
 from integrations.orthanc.folder import FolderArchive
