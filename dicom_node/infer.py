@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from dicom_node.folder_scan import scan
+from dicom_node.summary import answer
 from dicom_node.verdicts import failure_of
 from inference.channels import Assignment, Candidate, assign
 from inference.domain.artifact import DicomArtifact
@@ -132,7 +133,7 @@ def _outcome(series: SeriesRevision, spec: ModelSpec, work: _Work) -> dict[str, 
     outcome = work.studies[key]
     if outcome["channels"][spec.channels[0].name] == series.series_instance_uid:
         return outcome
-    return {**outcome, "measurements": [], "artifacts": [], "timings_s": {}}
+    return {**outcome, "answer": None, "measurements": [], "artifacts": [], "timings_s": {}}
 
 
 def _run(assignment: Assignment, spec: ModelSpec, work: _Work) -> dict[str, Any]:
@@ -154,6 +155,7 @@ def _run(assignment: Assignment, spec: ModelSpec, work: _Work) -> dict[str, Any]
         "decision": "analysed",
         "reason": None,
         **about,
+        "answer": answer(analysis.report),
         "measurements": [_measurement(m) for m in analysis.report.measurements],
         "artifacts": _write(folder, analysis.artifacts, analysis.report if spec.publication.fhir else None),
         "timings_s": _timings(times),
@@ -211,6 +213,7 @@ def _rejected(error: Exception) -> dict[str, Any]:
         "reason": {"code": failure.code, "message": failure.message},
         "model": None,
         "channels": {},
+        "answer": None,
         "measurements": [],
         "artifacts": [],
         "timings_s": {},

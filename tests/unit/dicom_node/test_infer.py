@@ -30,7 +30,7 @@ from tests.support.synthetic_series import SeriesOptions
 
 ENTRY_KEYS = {
     *("series_uid", "description", "modality", "instances"),
-    *("decision", "reason", "model", "channels", "measurements", "artifacts", "timings_s"),
+    *("decision", "reason", "model", "channels", "answer", "measurements", "artifacts", "timings_s"),
 }
 STAGES = {"volume", "preprocess", "infer", "postprocess", "measure", "encode"}
 REFERENCE = {"id": SPEC.reference.model_id, "version": SPEC.reference.version, "digest": SPEC.reference.digest}
@@ -65,6 +65,7 @@ def test_an_analysed_series(tmp_path: Path) -> None:
     assert (entry["description"], entry["modality"], entry["instances"]) == ("t1_mprage_sag", "MR", 12)
     assert (entry["decision"], entry["model"]) == ("analysed", REFERENCE)
     assert entry["channels"] == {"T1": header.SeriesInstanceUID}
+    assert entry["answer"] == {"task": "segmentation"}
     measured = {one["label"]: one for one in entry["measurements"]}
     assert {label: measured[label]["value"] for label in TRUE_VOLUMES_ML} == pytest.approx(TRUE_VOLUMES_ML)
     for one in entry["measurements"]:
@@ -288,7 +289,7 @@ def test_a_model_with_several_channels_runs_once_for_a_study(tmp_path: Path) -> 
     assert t1["channels"] == flair["channels"] == {"T1": written["T1"], "FLAIR": written["FLAIR"]}
     assert [artifact["kind"] for artifact in t1["artifacts"]] == ["SEG", "SR", "FHIR"]
     assert {one["label"] for one in t1["measurements"]} >= set(TRUE_VOLUMES_ML)
-    assert (flair["measurements"], flair["artifacts"], flair["timings_s"]) == ([], [], {})
+    assert (flair["answer"], flair["measurements"], flair["artifacts"], flair["timings_s"]) == (None, [], [], {})
     assert (t2["decision"], t2["reason"]["code"], t2["channels"]) == ("rejected", "selection.sequence", {})
 
 
