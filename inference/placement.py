@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from inference.domain.geometry import FloatArray, Grid
 from inference.domain.model_spec import GraphSpec, Layout, ModelSpec, Placement, PreprocessSpec
 from inference.domain.volume import Volume
 from inference.errors import ImplausibleResult, ReasonCode, UnsupportedPixelData
+from inference.parts import largest_part
 from inference.resampling import axis_directions, covering_grid, sample
 
 COARSE_MM: Final = 4.0
@@ -149,11 +149,7 @@ def find_brain_centre(volume: Volume) -> FloatArray:
 def _largest_bright_part(values: NDArray[np.float32]) -> Mask:
     """Threshold against the bright end of the volume and keep the largest connected component."""
     low, bright = float(values.min()), float(np.percentile(values, 99))
-    mask = values > low + HEAD_BRIGHTNESS * (bright - low)
-    components = sitk.ConnectedComponent(sitk.GetImageFromArray(mask.astype(np.uint8)))
-    labels = sitk.GetArrayFromImage(sitk.RelabelComponent(components))
-    result: Mask = labels == 1
-    return result
+    return largest_part(values > low + HEAD_BRIGHTNESS * (bright - low))
 
 
 def _check_extent(upper: Mask) -> None:

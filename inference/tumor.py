@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 import numpy as np
-import SimpleITK as sitk
 from numpy.typing import NDArray
 
 from inference.domain.answer import Certainty
 from inference.domain.geometry import Grid
 from inference.domain.result import Segment, TumorDetection
 from inference.errors import ModelContractViolated
+from inference.parts import largest_part
 
 
 def detect_tumor(
@@ -40,7 +40,7 @@ def detect_tumor(
     voxels = int(np.count_nonzero(lesion))
     if voxels == 0:
         return TumorDetection(False, max(each.highest for each in certainty.values()), None, 0.0)
-    x, y, z = grid.to_lps(_largest_part(lesion).mean(axis=0))
+    x, y, z = grid.to_lps(np.argwhere(largest_part(lesion)).mean(axis=0))
     location = (float(x), float(y), float(z))
     return TumorDetection(True, _mean_certainty(segments, certainty), location, voxels * grid.voxel_volume_ml)
 
@@ -53,17 +53,3 @@ def _mean_certainty(segments: Iterable[Segment], certainty: Mapping[int, Certain
         if (inside := certainty[segment.label.value].inside) is not None
     ]
     return float(sum(count * inside for count, inside in weighed) / sum(count for count, _ in weighed))
-
-
-def _largest_part(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """List the (slice, row, column) indices of the largest part that hangs together by faces.
-
-    Only the box around the mask is searched.
-    """
-    where = [np.flatnonzero(mask.any(axis=tuple(other for other in range(3) if other != axis))) for axis in range(3)]
-    low = np.array([indices[0] for indices in where])
-    box = mask[tuple(slice(indices[0], indices[-1] + 1) for indices in where)]
-    parts = sitk.ConnectedComponent(sitk.GetImageFromArray(box.astype(np.uint8)))
-    by_size = sitk.GetArrayFromImage(sitk.RelabelComponent(parts, sortByObjectSize=True))
-    indices: NDArray[np.float64] = np.argwhere(by_size == 1).astype(np.float64) + low
-    return indices

@@ -7,8 +7,9 @@ from typing import Final
 
 import numpy as np
 import onnxruntime
-import SimpleITK as sitk
 from numpy.typing import NDArray
+
+from inference.parts import largest_part
 
 HEAD_BRIGHTNESS: Final = 0.2
 """Of the conformed intensity, 0..1: the head is above it."""
@@ -58,10 +59,3 @@ def head_box(image: NDArray[np.uint8]) -> tuple[slice, slice, slice]:
     bounds = [np.flatnonzero(largest.any(axis=other)) for other in ((1, 2), (0, 2), (0, 1))]
     first, second, third = (slice(int(found[0]), int(found[-1]) + 1) for found in bounds)
     return first, second, third
-
-
-def largest_part(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Keep the largest connected component."""
-    components = sitk.ConnectedComponent(sitk.GetImageFromArray(mask.astype(np.uint8)))
-    largest: NDArray[np.bool_] = sitk.GetArrayFromImage(sitk.RelabelComponent(components)) == 1
-    return largest

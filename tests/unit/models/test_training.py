@@ -10,9 +10,10 @@ import SimpleITK as sitk
 
 from inference.domain.geometry import Grid
 from inference.domain.volume import Volume
+from inference.parts import largest_part
 from models.brain_structures.training.compare import changed, dice, mirrored, volume_of, volumes_ml
 from models.brain_structures.training.heads import SIDE, conform, conformed_grid, open_volume
-from models.brain_structures.training.teacher import head_box, largest_part
+from models.brain_structures.training.teacher import head_box
 
 GRID = Grid((20, 30, 40), np.array([-20.0, -15.0, -10.0]), np.array([[0, 0, 1.0], [0, 1.0, 0], [1.0, 0, 0]]))
 
