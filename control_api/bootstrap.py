@@ -10,12 +10,13 @@ from sqlalchemy import Engine
 from control_api.queries import ReadModel
 from control_api.readiness import disk_probe
 from control_api.services import APIOptions, Probe, Services
+from inference.domain.charsets import CharacterSets
 from inference.domain.job import QueueName
 from inference.domain.model_spec import Deployment, ModelSpec
 from inference.domain.study import SeriesRevision
 from inference.errors import InstanceUnreadable, NodeError, StoreUnavailable
 from inference.ports import JobQueue, ModelCatalogue
-from inference.reading import describe, read_headers
+from inference.reading import describe_revision
 from inference.selection import select
 from integrations.persistence.deployments import SQLDeploymentLog
 from integrations.persistence.engine import make_engine
@@ -50,7 +51,7 @@ def build_services(settings: Settings) -> Services:
         catalogue=catalogue,
         accounts=SQLUserStore(engine, clock),
         queries=ReadModel(Transactions(engine, clock)),
-        match=_matcher(catalogue),
+        match=_matcher(catalogue, settings.character_sets),
         probes=_probes(settings, engine, queue),
         clock=clock,
         uid_source=uid_source,
@@ -68,7 +69,7 @@ def _options(settings: Settings) -> APIOptions:
     )
 
 
-def _matcher(catalogue: ModelCatalogue) -> Callable[[SeriesRevision], Sequence[ModelSpec]]:
+def _matcher(catalogue: ModelCatalogue, charsets: CharacterSets) -> Callable[[SeriesRevision], Sequence[ModelSpec]]:
     """Select by the same rules, from the same headers, as the intake does on arrival; who orders wants an answer.
 
     A model in shadow gives none.
@@ -77,7 +78,7 @@ def _matcher(catalogue: ModelCatalogue) -> Callable[[SeriesRevision], Sequence[M
     def match(series: SeriesRevision) -> Sequence[ModelSpec]:
         """Select models for a series by its headers."""
         try:
-            header = describe(read_headers(series.instances))
+            header = describe_revision(series, charsets)
         except NodeError:
             raise
         except Exception as error:  # headers made by strangers

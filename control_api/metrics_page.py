@@ -26,6 +26,8 @@ def register(app: Flask) -> None:
 
 def _numbers() -> bytes:
     metrics, given = make_metrics(), services()
+    metrics.show_series(given.queries.decision_counts())
+    metrics.show_ended_jobs(given.queries.ending_counts())
     metrics.show_jobs(given.queries.job_counts())
     metrics.show_shadow_jobs(given.queries.job_counts(shadow=True))
     for queue in QueueName:

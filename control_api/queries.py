@@ -139,6 +139,21 @@ class ReadModel:
             found = {row[0]: row[1] for row in connection.execute(statement)}
         return {state: found.get(state.value, 0) for state in JobState}
 
+    def decision_counts(self) -> dict[str, int]:
+        """Count the series that are complete by decision: ``analysed``, or the code of the reason."""
+        decision = func.coalesce(series.c.reason_code, series.c.decision)
+        statement = select(decision, func.count()).where(series.c.decision.is_not(None)).group_by(decision)
+        with self._transactions.read() as connection:
+            return {row[0]: row[1] for row in connection.execute(statement)}
+
+    def ending_counts(self) -> dict[str, int]:
+        """Count the jobs that ended without a result by the code of the reason or failure; shadows do not count."""
+        ended = jobs.c.state.in_([JobState.REJECTED.value, JobState.FAILED.value])
+        statement = select(jobs.c.error_code, func.count()).where(ended, jobs.c.shadow.is_(False))
+        with self._transactions.read() as connection:
+            found = connection.execute(statement.group_by(jobs.c.error_code))
+            return {row[0]: row[1] for row in found if row[0] is not None}
+
     def receiving_count(self) -> int:
         """Count the series that are still open."""
         statement = select(func.count()).select_from(series).where(series.c.receiving)

@@ -12,14 +12,17 @@ from sqlalchemy import Engine
 
 from dicom_node.assembler import Assembler, AssemblerOptions
 from dicom_node.deployment import DeploymentPlaces, ModelDeployment
+from dicom_node.handlers import Destination
 from dicom_node.housekeeping import Dispatcher
 from dicom_node.infer import OfflineNode
+from dicom_node.inspect_folder import Inspector
 from dicom_node.intake import Intake
 from dicom_node.processes import ReceiverProcess, WorkerProcess
 from dicom_node.receiver import Receiver, ReceiverOptions
 from dicom_node.spool import FolderSpool
 from dicom_node.supervisor import ChildCommand, Supervisor
 from dicom_node.worker import Worker, WorkOptions, WorkPlaces
+from inference.decoder_pool import DecoderSupply
 from inference.domain.job import Hint, QueueName
 from inference.engine import EngineOptions, OnnxModelRunner
 from inference.errors import ConfigurationError
@@ -147,7 +150,13 @@ def build_users(settings: Settings) -> SQLUserStore:
 def build_offline(settings: Settings) -> OfflineNode:
     """Give what ``dicom-node infer`` needs: no network; an embedded node knows what was decided about models."""
     catalogue = build_catalogue(settings) if settings.embedded else _catalogue(settings, None)
-    return OfflineNode(catalogue, build_runner(settings), SystemClock())
+    return OfflineNode(catalogue, build_runner(settings), SystemClock(), settings.character_sets)
+
+
+def build_inspector(settings: Settings) -> Inspector:
+    """Give what ``dicom-node inspect`` needs: the models as they are deployed, none of which is run."""
+    catalogue = build_catalogue(settings) if settings.embedded else _catalogue(settings, None)
+    return Inspector(catalogue, settings.character_sets)
 
 
 def build_deployment_places(settings: Settings) -> DeploymentPlaces:
@@ -171,11 +180,13 @@ def build_receiver(settings: Settings) -> ReceiverProcess:
     index = SQLStudyIndex(engine, clock, settings.spool_dir, uid_source)
     dispatcher = Dispatcher(_job_store(settings, engine), make_job_queue(settings, None))
     spool = FolderSpool(settings.spool_dir, settings.spool_reserve_mb * 2**20)
-    receiver = Receiver(_receiver_options(settings), spool, index)
+    receiver = Receiver(_receiver_options(settings), Destination(spool, index, settings.character_sets))
     peer = _archive_peer(settings)
     assembler = Assembler(
         index,
-        Intake(index, _catalogue(settings, SQLDeploymentLog(engine, clock)), dispatcher.hurry),
+        Intake(
+            index, _catalogue(settings, SQLDeploymentLog(engine, clock)), dispatcher.hurry, settings.character_sets
+        ),
         FindSCUCounter(peer) if peer else None,
         receiver,
         clock,
@@ -200,6 +211,7 @@ def build_worker(settings: Settings, queue: QueueName, threads: int) -> WorkerPr
         reports=_report_sink(settings),
         notifier=LogNotifier(),
         clock=clock,
+        decoders=DecoderSupply(keeps_ready=True),
     )
     worker = Worker(places, _work_options(settings, uid_source))
 
@@ -238,6 +250,7 @@ def _work_options(settings: Settings, uid_source: RandomUIDSource) -> WorkOption
         retry_base_seconds=settings.retry_base_s,
         delivery_deadline_hours=settings.delivery_deadline_hours,
         channel_wait_seconds=settings.channel_wait_seconds,
+        charsets=settings.character_sets,
     )
 
 

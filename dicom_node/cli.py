@@ -9,7 +9,7 @@ import click
 from dicom_node import __version__
 from dicom_node.commands.diagnose import conformance, doctor
 from dicom_node.commands.models import models
-from dicom_node.commands.offline import demo, infer
+from dicom_node.commands.offline import demo, infer, inspect
 from dicom_node.commands.serve import api, migrate, receive, up, work
 from dicom_node.commands.users import users
 from inference.errors import ConfigurationError, NodeError
@@ -24,7 +24,7 @@ def cli() -> None:
     """NeuroNova Node: a study arrives, its result is in the PACS, in FHIR and in the API."""
 
 
-for command in (up, demo, receive, work, api, infer, models, migrate, users, conformance, doctor):
+for command in (up, demo, receive, work, api, infer, inspect, models, migrate, users, conformance, doctor):
     cli.add_command(command)
 
 

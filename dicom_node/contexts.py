@@ -7,17 +7,13 @@ from typing import Final
 from pynetdicom.presentation import AllStoragePresentationContexts, PresentationContext, build_context
 from pynetdicom.sop_class import Verification
 
-from inference.domain.transfer_syntaxes import DECODABLE_TRANSFER_SYNTAXES, UNCOMPRESSED_TRANSFER_SYNTAXES
-
-_DEFLATED: Final = frozenset({"1.2.840.10008.1.2.1.99"})
+from inference.domain.transfer_syntaxes import DECODABLE_TRANSFER_SYNTAXES, DEFLATED, UNCOMPRESSED_TRANSFER_SYNTAXES
 
 RECEIVED_TRANSFER_SYNTAXES: Final[tuple[str, ...]] = tuple(
-    dict.fromkeys(
-        str(uid) for uid in (*UNCOMPRESSED_TRANSFER_SYNTAXES, *DECODABLE_TRANSFER_SYNTAXES) if uid not in _DEFLATED
-    )
+    sorted(map(str, DECODABLE_TRANSFER_SYNTAXES), key=lambda uid: uid == DEFLATED)
 )
-"""The transfer syntaxes that are negotiated. Deflated is not among them: 0.7 MB of it can stand for gigabytes, and
-every sender must be able to send something else (PS3.5 section 10.1)."""
+"""The transfer syntaxes that are negotiated, in our order of liking. Deflated comes last: every sender must be able
+to send something else (PS3.5 section 10.1), and what it stands for is only known once it is inflated."""
 
 
 def supported_contexts() -> list[PresentationContext]:

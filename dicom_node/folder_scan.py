@@ -8,18 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from pydicom import dcmread
-from pydicom.dataset import Dataset
-from pydicom.uid import ImplicitVRLittleEndian
+from pydicom.tag import Tag
 
 from inference.domain.identifiers import UID
 from inference.domain.study import CompletionEvidence, InstanceIdentity, SeriesRevision, StoredInstance
+from inference.domain.transfer_syntaxes import IMPLICIT
 from inference.encoding.libraries import silence
+from inference.file_format import open_file
 
 IDENTIFIERS: Final = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
-PREFIX: Final = b"DICM"
-GROUP_LENGTH: Final = b"\x02\x00\x00\x00"
-"""Tag of File Meta Information Group Length (0002,0000), little endian."""
+_IDENTIFIER_TAGS: Final = tuple(map(Tag, IDENTIFIERS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +86,9 @@ def _series(instances: dict[UID, StoredInstance]) -> SeriesRevision:
 
 def _read_instance(path: Path) -> StoredInstance | SkippedFile:
     try:
-        with silence():
-            data_set = dcmread(path, stop_before_pixels=True, specific_tags=[*IDENTIFIERS], force=True)
+        with silence(), path.open("rb") as file:
+            opened = open_file(file)
+            data_set = opened.read(_IDENTIFIER_TAGS)
         values = [str(data_set.get(keyword, "")) for keyword in IDENTIFIERS]
     except Exception:  # noqa: BLE001 - files made by strangers; a dozen exception types are known
         return SkippedFile(path, "not readable as DICOM")
@@ -102,23 +101,16 @@ def _read_instance(path: Path) -> StoredInstance | SkippedFile:
     content = path.read_bytes()
     return StoredInstance(
         identity=InstanceIdentity(study, series, instance, sop_class),
-        transfer_syntax_uid=_transfer_syntax(data_set),
+        transfer_syntax_uid=_transfer_syntax(opened.transfer_syntax_uid),
         path=path,
-        sha256=hashlib.sha256(_encoded_data_set(content)).hexdigest(),
+        # Preamble and File Meta are left out, as a sender does: they tell of the writer only.
+        sha256=hashlib.sha256(memoryview(content)[opened.begins_at :]).hexdigest(),
         size_bytes=len(content),
     )
 
 
-def _encoded_data_set(content: bytes) -> bytes:
-    """Leave out preamble and File Meta (PS3.10 section 7.1), as a sender does: they tell of the writer only."""
-    if content[128:132] != PREFIX or content[132:136] != GROUP_LENGTH:
-        return content
-    return content[144 + int.from_bytes(content[140:144], "little") :]
-
-
-def _transfer_syntax(data_set: Dataset) -> UID:
-    meta = getattr(data_set, "file_meta", None)
+def _transfer_syntax(named: str) -> UID:
     try:
-        return UID(str(getattr(meta, "TransferSyntaxUID", "")))
+        return UID(named)
     except ValueError:
-        return UID(str(ImplicitVRLittleEndian))
+        return IMPLICIT

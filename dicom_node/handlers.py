@@ -11,6 +11,7 @@ from pynetdicom import evt
 from dicom_node.headers import check_command, read_arrival
 from dicom_node.statuses import SUCCESS, failure, unexpected_failure
 from inference.domain.arrival import Arrival
+from inference.domain.charsets import NOTHING_CONFIGURED, CharacterSets
 from inference.domain.identifiers import UID, AETitle
 from inference.errors import InstanceUnreadable, NodeError
 from inference.ports import StudyIndex, StudySpool
@@ -20,10 +21,21 @@ LOG = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where received instances go: bytes into the spool, then a row into the index."""
+    """Where received instances go: bytes into the spool, then a row into the index.
+
+    Parameters
+    ----------
+    spool
+        Where bytes go.
+    index
+        Where rows go.
+    charsets
+        What is assumed of senders that name no character set.
+    """
 
     spool: StudySpool
     index: StudyIndex
+    charsets: CharacterSets = NOTHING_CONFIGURED
 
 
 def handle_association_request(event: evt.Event, called_ae_titles: frozenset[AETitle]) -> None:
@@ -71,7 +83,8 @@ def _take_in(event: evt.Event, destination: Destination) -> Arrival:
         raise InstanceUnreadable("the request has no data set")
     data_set = request.DataSet.getvalue()
     syntax = UID(event.context.transfer_syntax)
-    identity, header = read_arrival(data_set, syntax)
+    calling_ae = AETitle(event.assoc.requestor.ae_title)
+    identity, header = read_arrival(data_set, syntax, destination.charsets.of(calling_ae))
     check_command(identity, request.AffectedSOPClassUID, request.AffectedSOPInstanceUID)
     stored = destination.spool.store(identity, syntax, data_set)
-    return destination.index.add(stored, header, AETitle(event.assoc.requestor.ae_title))
+    return destination.index.add(stored, header, calling_ae)

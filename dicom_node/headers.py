@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from io import BytesIO
-from typing import Final
+from typing import BinaryIO, Final, cast
 
 import pydicom.uid
 from pydicom.dataset import Dataset
 from pydicom.filereader import data_element_generator, read_dataset
 from pydicom.tag import BaseTag, Tag
 
+from inference.charsets import settle
+from inference.deflate import InflatedStream
 from inference.domain.arrival import ArrivalHeader
+from inference.domain.charsets import LATIN_1
 from inference.domain.identifiers import UID
 from inference.domain.study import InstanceIdentity
+from inference.domain.transfer_syntaxes import DEFLATED
 from inference.errors import InstanceUnreadable, SOPClassMismatch
+from inference.file_format import counted
+
+MOST_INFLATED_BYTES: Final = 2**29
+"""Most bytes that a deflated data set may stand for here, where others wait for the answer: half a second's work."""
 
 _IDENTIFIERS: Final = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
 _WANTED: Final = (
@@ -34,7 +42,9 @@ _WANTED_TAGS: Final = [Tag(keyword) for keyword in _WANTED]
 _LAST_WANTED: Final = max(_WANTED_TAGS)
 
 
-def read_arrival(data_set: bytes, transfer_syntax_uid: UID) -> tuple[InstanceIdentity, ArrivalHeader]:
+def read_arrival(
+    data_set: bytes, transfer_syntax_uid: UID, charset: str = LATIN_1
+) -> tuple[InstanceIdentity, ArrivalHeader]:
     """Parse the identifiers and the few facts that lists and assembly need.
 
     Parameters
@@ -43,6 +53,8 @@ def read_arrival(data_set: bytes, transfer_syntax_uid: UID) -> tuple[InstanceIde
         The encoded data set as received, without File Meta.
     transfer_syntax_uid
         Its encoding, as negotiated.
+    charset
+        Specific Character Set to assume where it names none.
 
     Returns
     -------
@@ -58,14 +70,15 @@ def read_arrival(data_set: bytes, transfer_syntax_uid: UID) -> tuple[InstanceIde
     """
     syntax = pydicom.uid.UID(transfer_syntax_uid)
     try:
-        _check_framing(data_set, syntax)
+        _check_framing(_open(data_set, transfer_syntax_uid), syntax)
         parsed = read_dataset(
-            BytesIO(data_set),
+            _open(data_set, transfer_syntax_uid),
             syntax.is_implicit_VR,
             syntax.is_little_endian,
             stop_when=_after_last_wanted,
             specific_tags=_WANTED_TAGS,
         )
+        settle(parsed, charset)
         return _identity(parsed), _header(parsed)
     except InstanceUnreadable:
         raise
@@ -98,15 +111,23 @@ def _after_last_wanted(tag: BaseTag, _vr: str | None, _length: int) -> bool:
     return bool(tag > _LAST_WANTED)
 
 
-def _check_framing(data_set: bytes, syntax: pydicom.uid.UID) -> None:
+def _open(data_set: bytes, transfer_syntax_uid: UID) -> BinaryIO:
+    """Give the data set as a stream of elements; a deflated one is inflated as it is read, and so far only."""
+    stream: BinaryIO = BytesIO(data_set)
+    if transfer_syntax_uid == DEFLATED:
+        stream = cast("BinaryIO", InflatedStream(stream, MOST_INFLATED_BYTES))
+    return counted(stream, len(data_set))
+
+
+def _check_framing(stream: BinaryIO, syntax: pydicom.uid.UID) -> None:
     """Walk all elements; the last one must end exactly where the bytes end."""
-    stream = BytesIO(data_set)
     end = 0
     # With defer_size 0 values are skipped, not read, so a value cut short puts the position behind the end.
     elements = data_element_generator(stream, syntax.is_implicit_VR, syntax.is_little_endian, defer_size=0)
     for _element in elements:
         end = stream.tell()
-    if end == 0 or end != len(data_set):
+    stream.seek(max(0, end - 1))
+    if end == 0 or len(stream.read(2)) != 1:
         raise InstanceUnreadable("the data set is cut short or wrongly framed")
 
 

@@ -17,6 +17,7 @@ from dicom_node.summary import answer
 from dicom_node.verdicts import failure_of
 from inference.channels import Assignment, Candidate, assign
 from inference.domain.artifact import DicomArtifact
+from inference.domain.charsets import NOTHING_CONFIGURED, CharacterSets
 from inference.domain.identifiers import UID
 from inference.domain.job import ModelReference, StageTime
 from inference.domain.model_spec import Deployment, ModelSpec
@@ -26,7 +27,7 @@ from inference.domain.study import SeriesRevision
 from inference.errors import StoreUnavailable
 from inference.pipeline import Surroundings, analyse
 from inference.ports import Clock, ModelCatalogue, ModelRunner
-from inference.reading import describe, read_headers
+from inference.reading import describe_revision
 from inference.selection import select
 from integrations.fhir.mapping import report_bundle
 
@@ -43,11 +44,14 @@ class OfflineNode:
         Runs them.
     clock
         Time.
+    charsets
+        What is assumed of files that name no character set.
     """
 
     catalogue: ModelCatalogue
     runner: ModelRunner
     clock: Clock
+    charsets: CharacterSets = NOTHING_CONFIGURED
 
 
 def infer_folder(folder: Path, out: Path, node: OfflineNode) -> tuple[dict[str, Any], Sequence[str]]:
@@ -78,7 +82,7 @@ def infer_folder(folder: Path, out: Path, node: OfflineNode) -> tuple[dict[str, 
     """
     found = scan(folder)
     _make_folder(out)
-    described = [(series, _describe(series)) for series in found.series]
+    described = [(series, _describe(series, node.charsets)) for series in found.series]
     candidates = [Candidate(series, header) for series, header in described if isinstance(header, SeriesHeader)]
     work = _Work(candidates, out, node)
     entries = [entry for series, header in described for entry in _decide(series, header, work)]
@@ -105,9 +109,9 @@ class _Work:
     studies: dict[tuple[UID, ModelReference], dict[str, Any]] = field(default_factory=dict)
 
 
-def _describe(series: SeriesRevision) -> SeriesHeader | Exception:
+def _describe(series: SeriesRevision, charsets: CharacterSets) -> SeriesHeader | Exception:
     try:
-        return describe(read_headers(series.instances))
+        return describe_revision(series, charsets)
     except Exception as error:  # noqa: BLE001 - the command's border: one series must not cost the others
         return error
 
@@ -147,7 +151,8 @@ def _run(assignment: Assignment, spec: ModelSpec, work: _Work) -> dict[str, Any]
     }
     try:
         inputs = assignment.inputs()
-        analysis = analyse(inputs, spec, Surroundings(work.node.runner, work.node.clock, times.append))
+        node = work.node
+        analysis = analyse(inputs, spec, Surroundings(node.runner, node.clock, times.append, node.charsets))
     except Exception as error:  # noqa: BLE001 - the command's border: one series must not cost the others
         return _rejected(error) | about | {"timings_s": _timings(times)}
     folder = work.out / f"{inputs.reference.series_instance_uid}_{spec.reference.model_id}"

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from inference.channels import Candidate, assign
+from inference.domain.charsets import NOTHING_CONFIGURED, CharacterSets
 from inference.domain.job import Failure, Job
 from inference.domain.model_inputs import ModelInputs
 from inference.domain.model_spec import ModelSpec
@@ -19,7 +20,7 @@ from inference.domain.series_header import SeriesHeader
 from inference.domain.study import SeriesRevision, StudyContents
 from inference.errors import IncompleteSeries, ReasonCode
 from inference.ports import Clock, StudyIndex
-from inference.reading import describe, read_headers
+from inference.reading import describe_revision
 
 RECHECK_SECONDS: Final = 10.0
 """How soon a study is looked at again whose wait is over but for a series that is still open."""
@@ -52,12 +53,17 @@ class InputResolver:
         Time.
     wait_seconds
         How long after its latest instance a study may still receive a series that a channel lacks.
+    charsets
+        What is assumed of senders that name no character set.
     """
 
-    def __init__(self, index: StudyIndex, clock: Clock, wait_seconds: float) -> None:
+    def __init__(
+        self, index: StudyIndex, clock: Clock, wait_seconds: float, charsets: CharacterSets = NOTHING_CONFIGURED
+    ) -> None:
         self._index = index
         self._clock = clock
         self._wait = timedelta(seconds=wait_seconds)
+        self._charsets = charsets
 
     def resolve(self, job: Job, spec: ModelSpec) -> ModelInputs | Awaited:
         """Give what the job's model is run on, or what it waits for.
@@ -80,7 +86,7 @@ class InputResolver:
         if len(spec.channels) == 1:
             return ModelInputs(self._series(job))
         contents = self._index.study(job.study_instance_uid)
-        assignment = assign(spec.channels, candidates(contents.closed))
+        assignment = assign(spec.channels, candidates(contents.closed, self._charsets))
         until = self._look_again_at(contents) if assignment.missing else None
         if until is None:
             return assignment.inputs()
@@ -100,20 +106,22 @@ class InputResolver:
         return None if contents.signalled or until <= now else until
 
 
-def candidates(series: Sequence[SeriesRevision]) -> tuple[Candidate, ...]:
+def candidates(series: Sequence[SeriesRevision], charsets: CharacterSets) -> tuple[Candidate, ...]:
     """Read what the series of a study say about themselves; one that cannot be read is none, and has its own reason.
 
     Parameters
     ----------
     series
         Complete series; their files are read up to the pixel data, one series at a time.
+    charsets
+        What is assumed where a header names no character set.
     """
-    found = ((revision, _header(revision)) for revision in series)
+    found = ((revision, _header(revision, charsets)) for revision in series)
     return tuple(Candidate(revision, header) for revision, header in found if header is not None)
 
 
-def _header(series: SeriesRevision) -> SeriesHeader | None:
+def _header(series: SeriesRevision, charsets: CharacterSets) -> SeriesHeader | None:
     try:
-        return describe(read_headers(series.instances))
+        return describe_revision(series, charsets)
     except Exception:  # noqa: BLE001 - headers made by strangers; the intake has given the series its reason
         return None

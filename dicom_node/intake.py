@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from inference.domain.arrival import Decision
+from inference.domain.charsets import NOTHING_CONFIGURED, CharacterSets
 from inference.domain.identifiers import JobID
 from inference.domain.job import NewJob
 from inference.domain.model_spec import Deployment, ModelSpec
@@ -13,7 +14,7 @@ from inference.domain.series_header import SeriesHeader
 from inference.domain.study import SeriesRevision
 from inference.errors import InstanceUnreadable, NodeError
 from inference.ports import ModelCatalogue, StudyIndex
-from inference.reading import describe, read_headers
+from inference.reading import describe_revision
 from inference.selection import select
 
 
@@ -28,14 +29,21 @@ class Intake:
         The models that may want it.
     on_jobs
         Called once jobs are committed, so that their messages are sent now and not at the dispatcher's next pass.
+    charsets
+        What is assumed of senders that name no character set.
     """
 
     def __init__(
-        self, index: StudyIndex, catalogue: ModelCatalogue, on_jobs: Callable[[], None] | None = None
+        self,
+        index: StudyIndex,
+        catalogue: ModelCatalogue,
+        on_jobs: Callable[[], None] | None = None,
+        charsets: CharacterSets = NOTHING_CONFIGURED,
     ) -> None:
         self._index = index
         self._catalogue = catalogue
         self._on_jobs = on_jobs
+        self._charsets = charsets
 
     def admit(self, series: SeriesRevision) -> Sequence[JobID]:
         """Close a series with one job per model that wants it, or one that is born REJECTED with the reason.
@@ -54,7 +62,7 @@ class Intake:
             Empty if an instance arrived meanwhile; the series stays open then.
         """
         try:
-            refusal, matches = self._select(describe(read_headers(series.instances)))
+            refusal, matches = self._select(describe_revision(series, self._charsets))
         except NodeError as error:
             refusal, matches = error, ()
         except Exception as error:  # noqa: BLE001 - headers made by strangers; a dozen exception types are known

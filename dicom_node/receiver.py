@@ -16,7 +16,6 @@ from dicom_node.application_entity import (
 )
 from dicom_node.handlers import Destination, handle_association_request, handle_echo, handle_store
 from inference.errors import ConfigurationError
-from inference.ports import StudyIndex, StudySpool
 
 __all__ = ["Receiver", "ReceiverOptions"]
 
@@ -31,15 +30,13 @@ class Receiver:
     ----------
     options
         How it listens.
-    spool
-        Where bytes go.
-    index
-        Where rows go.
+    destination
+        Where instances go.
     """
 
-    def __init__(self, options: ReceiverOptions, spool: StudySpool, index: StudyIndex) -> None:
+    def __init__(self, options: ReceiverOptions, destination: Destination) -> None:
         self._options = options
-        self._destination = Destination(spool, index)
+        self._destination = destination
         self._server: Any = None
         self._thread: Thread | None = None
 

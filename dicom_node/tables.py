@@ -32,6 +32,66 @@ def series_table(document: Mapping[str, Any]) -> None:
             console.print(volume_table(entry["measurements"], {}))
 
 
+def inspection_table(document: Mapping[str, Any]) -> None:
+    """Print an ``inspect`` document: a row for each series, and below it the files that belong to none.
+
+    Parameters
+    ----------
+    document
+        ``{"series": [...], "skipped": [...]}`` of ``dicom_node.inspect_folder``.
+    """
+    console = Console()
+    table = Table(title="Series", show_lines=True)
+    for column in ("description", "images", "geometry", "models"):
+        table.add_column(column, overflow="fold")
+    for entry in document["series"]:
+        images = f"{entry['modality']}\n{entry['instances']} {'file' if entry['instances'] == 1 else 'files'}"
+        geometry = "\n".join(map(_geometry, entry["stacks"])) or "none"
+        cells = (entry["description"], images, geometry, "\n".join(_verdicts(entry)))
+        table.add_row(*(Text(cell) for cell in cells))
+    console.print(table)
+    for skipped in document["skipped"]:
+        console.print(Text(f"skipped {skipped['file']}: {skipped['reason']}"))
+
+
+def _geometry(stack: Mapping[str, Any]) -> str:
+    """Say in a few words how the slices of a stack lie."""
+    rows, columns = stack["matrix"]
+    row_mm, column_mm = stack["pixel_spacing_mm"]
+    parts = [f"stack {stack['name']}"] if stack["name"] not in {"", "1"} else []
+    parts.append(f"{stack['slices']} {stack['plane'] or 'oblique'} slices of {rows} x {columns}")
+    parts.append(f"pixels {row_mm:g} x {column_mm:g} mm")
+    if stack["slice_spacing_mm"] is not None:
+        parts.append(f"{stack['slice_spacing_mm']:g} mm apart")
+    if stack["tilt_degrees"]:
+        parts.append(f"gantry tilt {stack['tilt_degrees']:g}°")
+    if stack["missing_slices"]:
+        parts.append(f"{stack['missing_slices']} missing")
+    if stack["echo_times_ms"]:
+        parts.append(f"{len(stack['echo_times_ms'])} echoes")
+    if stack["time_points"] > 1:
+        parts.append(f"{stack['time_points']} time points")
+    if stack["reason"]:
+        parts.append(stack["reason"]["code"])
+    return ", ".join(parts)
+
+
+def _verdicts(entry: Mapping[str, Any]) -> list[str]:
+    """Say for each model whether it wants a series, and why not; or why none does."""
+    if entry["reason"]:
+        return [_why(entry["reason"])]
+    lines = []
+    for model in entry["models"]:
+        name = f"{model['id']} {model['version']}"
+        lines.append(f"{name}: yes" if model["matches"] else f"{name}: no, {_why(model['reason'])}")
+        lines += model["warnings"]
+    return lines or ["this node has no active model"]
+
+
+def _why(reason: Mapping[str, str]) -> str:
+    return f"{reason['message']} ({reason['code']})"
+
+
 def volume_table(measurements: Sequence[Mapping[str, Any]], truth_ml: Mapping[str, float]) -> Table:
     """Lay out measured volumes, beside the true ones where they are known.
 

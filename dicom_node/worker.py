@@ -19,7 +19,9 @@ from dicom_node.inputs import Awaited, InputResolver
 from dicom_node.summary import REPORT_WANTED, summary
 from dicom_node.verdicts import Verdict, failure_of, verdict
 from dicom_node.withdrawals import order_of, rejection_notes
+from inference.decoder_pool import DecoderSupply
 from inference.domain.artifact import DicomArtifact
+from inference.domain.charsets import NOTHING_CONFIGURED, CharacterSets
 from inference.domain.job import DELIVERY_STATES, Failure, Hint, Job, JobState, Lease, QueueName, StageTime
 from inference.domain.model_spec import ModelSpec
 from inference.domain.result import Report
@@ -63,6 +65,7 @@ class WorkPlaces:
     reports: ReportSink
     notifier: Notifier
     clock: Clock
+    decoders: DecoderSupply | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,8 @@ class WorkOptions:
         starts the time anew.
     channel_wait_seconds
         How long after its latest instance a study may still receive a series that a model's channel lacks.
+    charsets
+        What is assumed of senders that name no character set.
     """
 
     owner: str
@@ -93,6 +98,7 @@ class WorkOptions:
     retry_cap_seconds: float = 900.0
     delivery_deadline_hours: float = 72.0
     channel_wait_seconds: float = 600.0
+    charsets: CharacterSets = NOTHING_CONFIGURED
 
 
 class Worker:
@@ -109,7 +115,7 @@ class Worker:
     def __init__(self, places: WorkPlaces, options: WorkOptions) -> None:
         self._places = places
         self._options = options
-        self._inputs = InputResolver(places.index, places.clock, options.channel_wait_seconds)
+        self._inputs = InputResolver(places.index, places.clock, options.channel_wait_seconds, options.charsets)
 
     def run(self, hint: Hint) -> None:
         """Do the work a hint points at; a hint that is late, repeated or wrong does nothing.
@@ -154,7 +160,8 @@ class Worker:
             places.jobs.defer(lease, inputs.reason, inputs.until)
             LOG.info("job.deferred", job=job.job_id, code=inputs.reason.code)
             return
-        surroundings = Surroundings(places.runner, places.clock, self._observer(lease, heartbeat))
+        observer, charsets = self._observer(lease, heartbeat), self._options.charsets
+        surroundings = Surroundings(places.runner, places.clock, observer, charsets, places.decoders)
         analysis = analyse(inputs, spec, surroundings, job.attempt)
         if job.shadow:
             places.jobs.record(lease, {**summary(analysis, spec), "artifacts": []})

@@ -8,22 +8,56 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import MutableSequence
+import zlib
+from collections.abc import Iterable, MutableSequence
+from functools import cache
 from typing import Any, Final
 
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
-from pydicom.errors import BytesLengthException
+from pydicom.errors import BytesLengthException, InvalidDicomError
+from pydicom.tag import BaseTag, Tag
 
-_BROKEN: Final = (
+BROKEN: Final = (
+    InvalidDicomError,
+    BytesLengthException,
+    OSError,
+    EOFError,
     ValueError,
     TypeError,
     AttributeError,
     LookupError,
     ArithmeticError,
     NotImplementedError,
-    BytesLengthException,
+    RecursionError,
+    MemoryError,
     struct.error,
+    zlib.error,
 )
+"""What pydicom was seen to raise on a damaged header, a depth of nesting without end among it. A sequence is parsed
+when it is asked for, so a value can raise all that a file can."""
+
+
+def encoded(data_set: Dataset, tags: Iterable[BaseTag]) -> tuple[object, ...]:
+    """Give attributes as they are encoded, to tell at little cost whether two headers say the same.
+
+    The headers of a series repeat each other in most of what they say, and converting values is most of the cost of
+    reading them.
+
+    Parameters
+    ----------
+    data_set
+        The header.
+    tags
+        The attributes.
+
+    Returns
+    -------
+    tuple
+        For each a value that can be compared and hashed; None where it is absent.
+    """
+    items = (data_set.get_item(tag) if tag in data_set else None for tag in tags)
+    return tuple(item.value if isinstance(item, RawDataElement) else item and str(item.value) for item in items)
 
 
 def values(data_set: Dataset, keyword: str) -> tuple[Any, ...]:
@@ -36,13 +70,19 @@ def values(data_set: Dataset, keyword: str) -> tuple[Any, ...]:
     keyword
         DICOM keyword of the attribute.
     """
+    tag = _tag(keyword)
     try:
-        value = data_set.get(keyword)
-    except _BROKEN:
+        value = data_set[tag].value if tag in data_set else None
+    except BROKEN:
         return ()
     if value is None or value == "":
         return ()
     return tuple(value) if isinstance(value, MutableSequence) else (value,)
+
+
+@cache
+def _tag(keyword: str) -> BaseTag:
+    return Tag(keyword)
 
 
 def texts(data_set: Dataset, keyword: str) -> tuple[str, ...]:
@@ -61,7 +101,7 @@ def numbers(data_set: Dataset, keyword: str, count: int) -> tuple[float, ...] | 
     found = values(data_set, keyword)
     try:
         converted = tuple(float(value) for value in found)
-    except _BROKEN:
+    except BROKEN:
         return None
     if len(converted) != count or not all(math.isfinite(value) for value in converted):
         return None
@@ -73,7 +113,7 @@ def number(data_set: Dataset, keyword: str) -> float | None:
     for value in values(data_set, keyword)[:1]:
         try:
             converted = float(value)
-        except _BROKEN:
+        except BROKEN:
             return None
         return converted if math.isfinite(converted) else None
     return None

@@ -15,7 +15,7 @@ from inference.domain.model_spec import ChannelSpec
 from inference.domain.series_header import SeriesHeader
 from inference.domain.study import SeriesRevision
 from inference.errors import IncompleteSeries, ReasonCode
-from inference.selection import fits
+from inference.selection import best_stack, fits
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,9 +98,9 @@ def _wishes(channel: ChannelSpec, candidates: Sequence[Candidate]) -> list[int]:
     """List the candidates that fit a channel, best first."""
 
     def rank(number: int) -> tuple[int, float, str]:
-        header = candidates[number].header
-        spacing_mm = inf if header.slice_spacing_mm is None else header.slice_spacing_mm
-        return -header.slice_count, spacing_mm, candidates[number].series.series_instance_uid
+        stack = best_stack(candidates[number].header, channel.selection)
+        spacing_mm = inf if stack.slice_spacing_mm is None else stack.slice_spacing_mm
+        return -stack.slice_count, spacing_mm, candidates[number].series.series_instance_uid
 
     fitting = (number for number, found in enumerate(candidates) if fits(found.header, channel.selection))
     return sorted(fitting, key=rank)

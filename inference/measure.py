@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,9 @@ from inference.errors import ImplausibleResult
 from inference.findings import classified, detected
 from inference.tumor import detect_tumor
 from inference.uids import OutputUIDs
+
+MOST_FAULTS: Final = 3
+"""A person reads so many; what is no head at all breaks every limit."""
 
 
 def measure(answer: Answer, volume: Volume, spec: ModelSpec, uids: OutputUIDs) -> AnalysisResult:
@@ -146,7 +150,7 @@ def check_plausible(result: AnalysisResult, spec: ModelSpec) -> None:
     Raises
     ------
     ImplausibleResult
-        Naming every broken limit.
+        Naming the first broken limits, and how many more there are.
     """
     if result.labels is None:
         return
@@ -159,7 +163,8 @@ def check_plausible(result: AnalysisResult, spec: ModelSpec) -> None:
         *_ratio_faults("brightness", means, (spec, spec.plausibility.contrasts)),
     ]
     if faults:
-        raise ImplausibleResult("not the anatomy this model knows: " + "; ".join(faults))
+        more = f"; and {len(faults) - MOST_FAULTS} more" if len(faults) > MOST_FAULTS else ""
+        raise ImplausibleResult("not the anatomy this model knows: " + "; ".join(faults[:MOST_FAULTS]) + more)
 
 
 def _total_fault(total_ml: float, spec: ModelSpec) -> list[str]:

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeAlias
 
-from pydicom.dataset import Dataset
-
+from inference.decoder_pool import DecoderSupply
 from inference.domain.answer import Answer
 from inference.domain.artifact import DicomArtifact
+from inference.domain.charsets import NOTHING_CONFIGURED, CharacterSets
 from inference.domain.geometry import Grid
 from inference.domain.identifiers import UID
 from inference.domain.job import StageTime
@@ -25,6 +25,7 @@ from inference.domain.volume import Volume
 from inference.encoding.equipment import software_version
 from inference.encoding.objects import EncodingInput, encode
 from inference.errors import Stage
+from inference.headers import InstanceHeader
 from inference.measure import check_plausible, measure
 from inference.ports import Clock, ModelRunner
 from inference.postprocess import postprocess
@@ -36,7 +37,7 @@ from inference.tiling import run_over
 from inference.timing import StageTimer
 from inference.uids import OutputUIDs
 
-Headers: TypeAlias = Mapping[UID, Sequence[Dataset]]
+Headers: TypeAlias = Mapping[UID, Sequence[InstanceHeader]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +52,17 @@ class Surroundings:
         Time.
     on_stage
         Told of every finished stage; may raise to stop the line (a cancelled job, a lost lease).
+    charsets
+        What is assumed of sources that name no character set.
+    decoders
+        Where children for compressed frames come from; by default they start with each series.
     """
 
     runner: ModelRunner
     clock: Clock
     on_stage: Callable[[StageTime], None]
+    charsets: CharacterSets = NOTHING_CONFIGURED
+    decoders: DecoderSupply | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,21 +115,22 @@ def analyse(inputs: ModelInputs, spec: ModelSpec, surroundings: Surroundings, at
         The named reason, with its stage.
     """
     timer = StageTimer(surroundings.clock, attempt, surroundings.on_stage)
-    uids = OutputUIDs.derive(inputs, spec.reference, f"software={software_version()}")
+    charset = surroundings.charsets.of(inputs.reference.calling_ae)
+    uids = OutputUIDs.derive(inputs, spec.reference, f"software={software_version()} charset={charset}")
     produced_at = _completed_at(inputs) or surroundings.clock.now()
-    headers, volume, given = _prepare(inputs, spec, timer)
+    headers, volume, given = _prepare(inputs, spec, surroundings, timer)
     answer = _ask(given, volume.grid, spec, surroundings.runner, timer)
     del given  # as large as all channels; what follows needs it no more
     with timer.measure(Stage.MEASURE):
         result = measure(answer, volume, spec, uids)
         check_plausible(result, spec)
     with timer.measure(Stage.ENCODE):
-        data_sets = headers[inputs.reference.series_instance_uid]
+        data_sets = [header.data_set for header in headers[inputs.reference.series_instance_uid]]
         source = EncodingInput(volume, data_sets, result, spec, uids, produced_at)
         artifacts = encode(source)
     provider, *_ = surroundings.runner.providers(spec)
     run = Run(inputs, spec, provider, artifacts, timer.times, produced_at, warnings=volume.warnings)
-    report = build_report(inputs, {uid: each[0] for uid, each in headers.items()}, source, artifacts)
+    report = build_report(inputs, {uid: each[0].data_set for uid, each in headers.items()}, source, artifacts)
     return Analysis(volume, result, artifacts, report, run_manifest(run))
 
 
@@ -131,15 +139,16 @@ def _completed_at(inputs: ModelInputs) -> datetime | None:
     return max((series.completed_at for series in inputs.series if series.completed_at), default=None)
 
 
-def _prepare(inputs: ModelInputs, spec: ModelSpec, timer: StageTimer) -> tuple[Headers, Volume, NetworkInput]:
+def _prepare(
+    inputs: ModelInputs, spec: ModelSpec, surroundings: Surroundings, timer: StageTimer
+) -> tuple[Headers, Volume, NetworkInput]:
     """Read the series; only the reference, with what is to be said of all channels, outlives this."""
     with timer.measure(Stage.VOLUME):
-        sources = read_sources(inputs)
+        sources = read_sources(inputs, spec, surroundings.charsets, surroundings.decoders)
     with timer.measure(Stage.PREPROCESS):
-        channels = channel_volumes(inputs, sources, spec)
+        channels = channel_volumes(sources, spec)
         given = preprocess(channels.volumes, spec)
-    reference = sources.volumes[inputs.reference.series_instance_uid]
-    return sources.headers, replace(reference, warnings=channels.warnings), given
+    return sources.headers, replace(sources.reference, warnings=channels.warnings), given
 
 
 def _ask(given: NetworkInput, grid: Grid, spec: ModelSpec, runner: ModelRunner, timer: StageTimer) -> Answer:

@@ -31,7 +31,7 @@ def build_report(
         The objects that came of it.
     """
     spec, result = source.spec, source.result
-    normal = normalise(headers[inputs.reference.series_instance_uid], source.default_charset)
+    normal = normalise(headers[inputs.reference.series_instance_uid])
     return Report(
         report_uid=source.uids.report(),
         subject=describe_subject(normal),
@@ -50,12 +50,12 @@ def build_report(
         task=spec.task,
         findings=result.findings,
         tumor=result.task,
-        further_sources=_further(inputs, headers, source.default_charset),
+        further_sources=_further(inputs, headers),
     )
 
 
-def _further(inputs: ModelInputs, headers: Mapping[UID, Dataset], charset: str) -> tuple[SourceSeries, ...]:
+def _further(inputs: ModelInputs, headers: Mapping[UID, Dataset]) -> tuple[SourceSeries, ...]:
     """Describe the series of the further channels, each once."""
     others = {series.series_instance_uid: series for series in inputs.series}
     del others[inputs.reference.series_instance_uid]
-    return tuple(describe_series(series, normalise(headers[uid], charset)) for uid, series in others.items())
+    return tuple(describe_series(series, normalise(headers[uid])) for uid, series in others.items())

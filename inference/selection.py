@@ -1,41 +1,38 @@
 """Which models run on a series, or the one named reason why none does: a pure decision on header facts.
 
-First come reasons that hold for every model (not an image, secondary capture, localizer, mosaic, derived), then each
-model's own rule. Where several models refuse, the reason of the one that came closest is given.
+First come reasons that hold for every model (``inference.exclusions``), then each model's own rule. Where several
+models refuse, the reason of the one that came closest is given.
 
 A model with several channels wants a series that any of them wants; which one takes it is decided when the study is
 looked at as a whole (``inference.channels``). ImageType ``DERIVED`` alone refuses nothing, for defaced, averaged or
 distortion-corrected series carry it.
+
+A series may hold several stacks of slices: it is wanted if one of them is, and the best of these is analysed.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import inf
 from types import MappingProxyType
-from typing import Final, TypeAlias, TypeVar
+from typing import Final, TypeAlias
 
 from inference.domain.model_spec import ModelSpec, SelectionRule, Weighting
-from inference.domain.series_header import SeriesHeader
-from inference.errors import IncompleteSeries, NoMatchingModel, ReasonCode, StudyError
+from inference.domain.series_header import SeriesHeader, StackHeader
+from inference.errors import (
+    IncompleteSeries,
+    NoMatchingModel,
+    ReasonCode,
+    StudyError,
+    UnsupportedGeometry,
+    UnsupportedPixelData,
+)
+from inference.exclusions import excluded
+from inference.slices import missing_slices
+from inference.stacks import echo_asked_for, repetition_refusal
 from inference.weighting import has_weighting
-
-_T = TypeVar("_T")
-_Refusal: TypeAlias = tuple[int, StudyError]
-
-_STORAGE_ROOT: Final = "1.2.840.10008.5.1.4.1.1."
-_SECONDARY_CAPTURE: Final = re.compile(re.escape(_STORAGE_ROOT) + r"7(\..*)?")
-_ANALYSIS_RESULT: Final = re.compile(re.escape(_STORAGE_ROOT) + r"(66(\..*)?|30|481\.2)")
-"""Segmentations, parametric maps and dose grids have a matrix but are no acquired images."""
-
-_MAPS: Final = {"ADC", "EADC", "EXP", "FA", "COLFA", "TRACE", "TRACEW", "FIELDMAP"}
-_PERFUSION: Final = {"PERFUSION", "RCBF", "RCBV", "CBF", "CBV", "MTT", "TTP", "TMAX"}
-_RELAXATION: Final = {"T1 MAP", "T2 MAP", "T2STAR MAP", "PHASE MAP"}
-_PROJECTIONS: Final = {"MIP", "MINIP", "MAX_IP", "MIN_IP", "PROJECTION IMAGE", "VOLUME RENDERED"}
-_REFORMATS: Final = {"MPR", "CSA MPR", "MPR COLLECTION", "CPR", "CURVED", "REFORMATTED"}
-_DERIVED_TYPES: Final = frozenset(_MAPS | _PERFUSION | _RELAXATION | _PROJECTIONS | _REFORMATS | {"SUBTRACTION"})
-"""ImageType values of maps, projections and reformats (PS3.3 sections C.8.13.3.1, C.8.16.1, and vendors' own)."""
 
 _CONTRASTS: Final[Mapping[Weighting, str]] = MappingProxyType(
     {
@@ -73,21 +70,34 @@ def select(header: SeriesHeader, models: Sequence[ModelSpec]) -> Selection:
     models
         The models that run on this node, several versions of one among them.
     """
-    general = _first_refusal(header, _GENERAL_CHECKS)
+    general = excluded(header)
     if general is not None:
-        return Selection((), general[1])
-    matches: list[ModelSpec] = []
-    refusals: list[_Refusal] = []
-    for spec in models:
-        named = [_first_refusal((header, channel.selection), _CHANNEL_CHECKS) for channel in spec.channels]
-        if None in named:
-            matches.append(spec)
-        refusals += [refusal for refusal in named if refusal is not None]
+        return Selection((), general)
+    refusals = [(spec, _closest_refusal(header, spec)) for spec in models]
+    matches = tuple(spec for spec, refusal in refusals if refusal is None)
     if matches:
-        return Selection(tuple(matches), None)
-    if not refusals:
+        return Selection(matches, None)
+    named = [refusal for _, refusal in refusals if refusal is not None]
+    if not named:
         return Selection((), NoMatchingModel(ReasonCode.NO_MODEL, "this node has no active model"))
-    return Selection((), max(refusals, key=lambda refusal: refusal[0])[1])
+    return Selection((), _closest(named)[1])
+
+
+def refusal_of(header: SeriesHeader, spec: ModelSpec) -> StudyError | None:
+    """Give the reason for which one model does not want a series; None if it does.
+
+    Parameters
+    ----------
+    header
+        The facts of the series.
+    spec
+        The model.
+    """
+    general = excluded(header)
+    if general is not None:
+        return general
+    refusal = _closest_refusal(header, spec)
+    return None if refusal is None else refusal[1]
 
 
 def fits(header: SeriesHeader, rule: SelectionRule) -> bool:
@@ -100,86 +110,89 @@ def fits(header: SeriesHeader, rule: SelectionRule) -> bool:
     rule
         The channel's wishes.
     """
-    general = _first_refusal(header, _GENERAL_CHECKS)
-    return general is None and _first_refusal((header, rule), _CHANNEL_CHECKS) is None
+    return excluded(header) is None and _refusal_by(header, rule) is None
 
 
-def _first_refusal(facts: _T, checks: Sequence[Callable[[_T], StudyError | None]]) -> _Refusal | None:
-    """Give the first check that refuses, with its number: the higher, the closer was the match."""
-    for number, check in enumerate(checks):
+def best_stack(header: SeriesHeader, rule: SelectionRule) -> StackHeader:
+    """Give the stack of a series that a channel is given.
+
+    Of those that it wants, and of all if it wants none, the one with the most slices, then with the thinnest, then
+    the one that begins first.
+
+    Parameters
+    ----------
+    header
+        The facts of the series.
+    rule
+        The channel's wishes.
+    """
+    wanted = [stack for stack in header.stacks if _first_refusal(_Facts(header, stack, rule)) is None]
+    return min(wanted or header.stacks, key=lambda stack: (-stack.slice_count, stack.slice_spacing_mm or inf))
+
+
+_Refusal: TypeAlias = tuple[int, StudyError]
+"""How many checks were passed before, and what the next one says: the higher, the closer was the match."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What a check looks at: a series, one of its stacks, and what a channel wishes."""
+
+    header: SeriesHeader
+    stack: StackHeader
+    rule: SelectionRule
+
+
+def _closest(refusals: Sequence[_Refusal]) -> _Refusal:
+    return max(refusals, key=lambda refusal: refusal[0])
+
+
+def _closest_refusal(header: SeriesHeader, spec: ModelSpec) -> _Refusal | None:
+    """Give the refusal of the channel that came closest; None if a channel wants the series."""
+    refusals = [_refusal_by(header, channel.selection) for channel in spec.channels]
+    named = [refusal for refusal in refusals if refusal is not None]
+    return None if len(named) < len(refusals) else _closest(named)
+
+
+def _refusal_by(header: SeriesHeader, rule: SelectionRule) -> _Refusal | None:
+    """Give the refusal of the stack that came closest; None if a channel wants one of the stacks."""
+    refusals = [_first_refusal(_Facts(header, stack, rule)) for stack in header.stacks]
+    named = [refusal for refusal in refusals if refusal is not None]
+    return None if len(named) < len(refusals) else _closest(named)
+
+
+def _first_refusal(facts: _Facts) -> _Refusal | None:
+    for number, check in enumerate(_CHECKS):
         error = check(facts)
         if error is not None:
             return number, error
     return None
 
 
-def _not_an_image(header: SeriesHeader) -> StudyError | None:
-    if header.has_matrix:
-        return None
-    return NoMatchingModel(ReasonCode.NOT_AN_IMAGE, "the series holds objects without an image matrix")
-
-
-def _secondary_capture(header: SeriesHeader) -> StudyError | None:
-    if not any(_SECONDARY_CAPTURE.fullmatch(uid) for uid in header.sop_class_uids):
-        return None
-    return NoMatchingModel(ReasonCode.SECONDARY_CAPTURE, "secondary capture images are not analysed")
-
-
-def _localizer(header: SeriesHeader) -> StudyError | None:
-    if not header.image_type & {"LOCALIZER", "SCOUT"}:
-        return None
-    return NoMatchingModel(ReasonCode.LOCALIZER, "a localizer is not analysed")
-
-
-def _mosaic(header: SeriesHeader) -> StudyError | None:
-    if "MOSAIC" not in header.image_type:
-        return None
-    return NoMatchingModel(ReasonCode.MOSAIC, "mosaic images (a volume tiled into one image) are not analysed")
-
-
-def _derived(header: SeriesHeader) -> StudyError | None:
-    if any(_ANALYSIS_RESULT.fullmatch(uid) for uid in header.sop_class_uids):
-        return NoMatchingModel(ReasonCode.DERIVED, "the series is itself the result of an analysis")
-    kinds = sorted(header.image_type & _DERIVED_TYPES)
-    if not kinds:
-        return None
-    return NoMatchingModel(ReasonCode.DERIVED, f"the series is a derived image ({', '.join(kinds)})")
-
-
-def _mixed(header: SeriesHeader) -> StudyError | None:
-    if len(header.sop_class_uids) <= 1:
-        return None
-    return IncompleteSeries(ReasonCode.MIXED, "the series mixes objects of several kinds")
-
-
-_Facts = tuple[SeriesHeader, SelectionRule]
-
-
 def _modality(facts: _Facts) -> StudyError | None:
-    header, rule = facts
-    if header.modality == rule.modality:
+    if facts.header.modality == facts.rule.modality:
         return None
-    return NoMatchingModel(ReasonCode.MODALITY, f"no active model for this modality; wanted is {rule.modality}")
+    message = f"no active model for this modality; wanted is {facts.rule.modality}"
+    return NoMatchingModel(ReasonCode.MODALITY, message)
 
 
 def _colour(facts: _Facts) -> StudyError | None:
-    if facts[0].samples_per_pixel == 1:
+    if facts.header.samples_per_pixel == 1:
         return None
     return NoMatchingModel(ReasonCode.DERIVED, "colour images are not analysed")
 
 
 def _body_part(facts: _Facts) -> StudyError | None:
-    header, rule = facts
-    if not rule.body_parts or not header.body_part or header.body_part in rule.body_parts:
+    part, wanted = facts.header.body_part, facts.rule.body_parts
+    if not wanted or not part or part in wanted:
         return None
-    wanted = ", ".join(sorted(rule.body_parts))
-    return NoMatchingModel(ReasonCode.NO_MODEL, f"no active model for this body part; wanted is {wanted}")
+    message = f"no active model for this body part; wanted is {', '.join(sorted(wanted))}"
+    return NoMatchingModel(ReasonCode.NO_MODEL, message)
 
 
 def _description(facts: _Facts) -> StudyError | None:
     """Look at the series' own description; ProtocolName often names the whole examination."""
-    header, rule = facts
-    description = header.series_description or header.protocol_name
+    description, rule = facts.header.description, facts.rule
     if _names(description, rule.exclude_description):
         message = "the description names a kind of image that the model does not want"
         return NoMatchingModel(ReasonCode.SEQUENCE, message)
@@ -192,54 +205,75 @@ def _names(description: str, patterns: Sequence[str]) -> bool:
     return any(re.search(pattern, description, re.IGNORECASE) for pattern in patterns)
 
 
-def _multi_frame(facts: _Facts) -> StudyError | None:
-    if not facts[0].multi_frame:
-        return None
-    return NoMatchingModel(ReasonCode.MULTI_FRAME, "multi-frame images are not analysed yet")
-
-
 def _sequence(facts: _Facts) -> StudyError | None:
-    header, rule = facts
+    header, rule = facts.header, facts.rule
+    echo_ms = echo_asked_for(facts.stack, rule.slices)
+    if echo_ms is not None:
+        header = replace(header, acquisition=replace(header.acquisition, echo_time_ms=echo_ms))
     if rule.sequence is None or has_weighting(header, rule.sequence):
         return None
     return NoMatchingModel(ReasonCode.SEQUENCE, f"the series is not known to be {_CONTRASTS[rule.sequence]}")
 
 
+def _flaw(facts: _Facts) -> StudyError | None:
+    flaw = facts.stack.flaw
+    return None if flaw is None else UnsupportedGeometry(flaw.reason, flaw.message)
+
+
 def _plane(facts: _Facts) -> StudyError | None:
-    header, rule = facts
-    if rule.plane in (None, header.plane):
+    plane, wanted = facts.stack.plane, facts.rule.plane
+    if wanted in (None, plane):
         return None
-    lie = f"the slices are {header.plane}" if header.plane else "the slices lie in no single plane of the body"
-    return NoMatchingModel(ReasonCode.PLANE, f"{lie}; the model wants {rule.plane} ones")
+    lie = f"the slices are {plane}" if plane else "the slices lie in no single plane of the body"
+    return NoMatchingModel(ReasonCode.PLANE, f"{lie}; the model wants {wanted} ones")
 
 
 def _spacing(facts: _Facts) -> StudyError | None:
-    header, rule = facts
-    if header.slice_spacing_mm is None or header.slice_spacing_mm <= rule.max_slice_spacing_mm:
+    spacing, limit = facts.stack.slice_spacing_mm, facts.rule.max_slice_spacing_mm
+    if spacing is None or spacing <= limit:
         return None
-    limit, spacing = rule.max_slice_spacing_mm, header.slice_spacing_mm
     message = f"slices are {spacing:.1f} mm apart; the model wants at most {limit:.1f} mm"
     return NoMatchingModel(ReasonCode.TOO_THICK, message)
 
 
 def _slice_count(facts: _Facts) -> StudyError | None:
-    header, rule = facts
-    if header.slice_count >= rule.min_slices:
+    count, least = facts.stack.slice_count, facts.rule.min_slices
+    if count >= least:
         return None
-    message = f"{header.slice_count} slices; the model wants at least {rule.min_slices}"
-    return IncompleteSeries(ReasonCode.TOO_FEW_SLICES, message)
+    return IncompleteSeries(ReasonCode.TOO_FEW_SLICES, f"{count} slices; the model wants at least {least}")
 
 
-_GENERAL_CHECKS: Final = (_not_an_image, _secondary_capture, _localizer, _mosaic, _derived, _mixed)
-_CHANNEL_CHECKS: Final = (
+def _repetition(facts: _Facts) -> StudyError | None:
+    return repetition_refusal(facts.stack, facts.rule.slices)
+
+
+def _distances(facts: _Facts) -> StudyError | None:
+    if not facts.stack.gaps_mm:
+        return None
+    try:
+        missing_slices(facts.stack.gaps_mm, facts.rule.slices)
+    except UnsupportedGeometry as error:
+        return error
+    return None
+
+
+def _pixels(facts: _Facts) -> StudyError | None:
+    flaw = facts.header.pixel_flaw
+    return None if flaw is None else UnsupportedPixelData(flaw.reason, flaw.message)
+
+
+_CHECKS: Final[Sequence[Callable[[_Facts], StudyError | None]]] = (
     _modality,
     _colour,
     _body_part,
     _description,
-    _multi_frame,
     _sequence,
+    _flaw,
+    _repetition,
     _plane,
     _spacing,
     _slice_count,
+    _distances,
+    _pixels,
 )
 """In this order: a series that passes more of them came closer."""

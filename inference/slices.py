@@ -6,16 +6,17 @@ InstanceNumber, SliceLocation, SliceThickness or SpacingBetweenSlices, each of w
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom.dataset import Dataset
 
-from inference.attributes import numbers
 from inference.domain.geometry import Grid
+from inference.domain.model_spec import SliceRule
+from inference.domain.series_header import Flaw
 from inference.errors import ReasonCode, UnsupportedGeometry
 
 FloatArray = NDArray[np.float64]
@@ -25,6 +26,9 @@ SAME_POSITION_MM: Final = 0.01
 
 DIRECTION_TOLERANCE: Final = 1e-3
 """Largest difference of a direction cosine between slices of one volume (0.06 degrees)."""
+
+DEFAULT_RULE: Final = SliceRule()
+"""One slice may be missing, and distances may differ by 1 %."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,18 +57,24 @@ class SlicePlane:
         return np.cross(self.along_row, self.along_column)
 
 
-def plane_of(data_set: Dataset) -> SlicePlane | None:
-    """Read the plane of a single-frame image; None where it is absent or makes no sense."""
-    position = numbers(data_set, "ImagePositionPatient", 3)
-    orientation = numbers(data_set, "ImageOrientationPatient", 6)
-    spacing = numbers(data_set, "PixelSpacing", 2)
+def plane_from(
+    position: Sequence[float] | None, orientation: Sequence[float] | None, spacing: Sequence[float] | None
+) -> SlicePlane | None:
+    """Make a plane of what a header says; None where something is absent or makes no sense.
+
+    Parameters
+    ----------
+    position, orientation, spacing
+        Three, six and two values of ImagePositionPatient, ImageOrientationPatient and PixelSpacing.
+    """
     if position is None or orientation is None or spacing is None or min(spacing) <= 0:
         return None
     along_row, along_column = np.array(orientation[:3]), np.array(orientation[3:])
-    lengths = np.linalg.norm(along_row), np.linalg.norm(along_column)
+    lengths = math.sqrt(along_row @ along_row), math.sqrt(along_column @ along_column)
     if max(abs(length - 1) for length in lengths) > 0.01 or abs(along_row @ along_column) > 0.01:
         return None
-    return SlicePlane(np.array(position), along_row / lengths[0], along_column / lengths[1], *spacing)
+    row_mm, column_mm = spacing
+    return SlicePlane(np.array(position), along_row / lengths[0], along_column / lengths[1], row_mm, column_mm)
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,11 +86,14 @@ class Arrangement:
     grid
         The lattice, slices in ascending order along the slice normal.
     sources
-        For each slice of the lattice the index of its plane, None for the one slice that is missing.
+        For each slice of the lattice the index of its plane, None for one that is missing.
+    error_mm
+        How far the first pixel of a slice lies from its place on the lattice at most.
     """
 
     grid: Grid
     sources: tuple[int | None, ...]
+    error_mm: float
 
 
 def offsets_mm(planes: Sequence[SlicePlane]) -> FloatArray:
@@ -88,78 +101,106 @@ def offsets_mm(planes: Sequence[SlicePlane]) -> FloatArray:
     return np.array([plane.position_mm for plane in planes]) @ planes[0].normal
 
 
-def arrange(planes: Sequence[SlicePlane], matrix: tuple[int, int]) -> Arrangement:
+def arrange(planes: Sequence[SlicePlane], matrix: tuple[int, int], rule: SliceRule = DEFAULT_RULE) -> Arrangement:
     """Order the planes and fit the lattice.
 
-    One missing slice inside is tolerated (its place is None in ``sources``); anything else that is not a uniform
-    lattice is refused by name. The slice step may be oblique to the normal: that is gantry tilt.
+    Slices may be missing inside as far as the rule accepts it (their place is None in ``sources``); anything else
+    that is not a uniform lattice is refused by name. The slice step may be oblique to the normal: that is gantry
+    tilt.
 
     Parameters
     ----------
     planes
-        At least two.
+        At least two, one at each position.
     matrix
         Rows and columns of every image.
+    rule
+        What is accepted.
 
     Raises
     ------
     UnsupportedGeometry
-        MIXED_ORIENTATION, REPEATED_POSITION, GAP or NON_UNIFORM.
+        MIXED_ORIENTATION, MIXED_MATRIX, REPEATED_POSITION, GAP or NON_UNIFORM.
     """
-    _check_parallel(planes)
+    flaw = parallel_flaw(planes)
+    if flaw is not None:
+        raise UnsupportedGeometry(flaw.reason, flaw.message)
     offsets = offsets_mm(planes)
     order = [int(index) for index in np.argsort(offsets, kind="stable")]
-    missing = _missing_slice(np.diff(offsets[order]))
-    sources: list[int | None] = list(order)
-    if missing is not None:
-        sources.insert(missing, None)
+    absent = missing_slices(np.diff(offsets[order]), rule)
+    sources: list[int | None] = [order[0]]
+    for index, count in zip(order[1:], absent, strict=True):
+        sources += [None] * count + [index]
     first, last = planes[order[0]], planes[order[-1]]
     step = (last.position_mm - first.position_mm) / (len(sources) - 1)
     steps = np.column_stack([step, first.along_column * first.row_mm, first.along_row * first.column_mm])
     grid = Grid((len(sources), *matrix), first.position_mm, steps)
-    _check_on_lattice(planes, sources, grid)
-    return Arrangement(grid, tuple(sources))
+    return Arrangement(grid, tuple(sources), _lattice_error_mm(planes, sources, grid, rule))
 
 
-def spacing_tolerance_mm(step_mm: float) -> float:
-    """Give how far a slice distance may be off: 1 % of it, and never less than the rounding of written positions."""
-    return max(0.02, 0.01 * step_mm)
+def spacing_tolerance_mm(step_mm: float, rule: SliceRule = DEFAULT_RULE) -> float:
+    """Give how far a slice distance may be off, never less than the rounding of written positions."""
+    return max(0.02, rule.spacing_deviation * step_mm)
 
 
-def _check_parallel(planes: Sequence[SlicePlane]) -> None:
+def parallel_flaw(planes: Sequence[SlicePlane]) -> Flaw | None:
+    """Tell what keeps planes from being slices of one volume: other directions, or other distances between pixels.
+
+    Parameters
+    ----------
+    planes
+        At least one.
+    """
     first = planes[0]
-    for plane in planes:
-        turned = np.abs([plane.along_row - first.along_row, plane.along_column - first.along_column]).max()
-        if turned > DIRECTION_TOLERANCE:
-            raise UnsupportedGeometry(ReasonCode.MIXED_ORIENTATION, "the slices are not parallel to each other")
-        stretched = max(abs(plane.row_mm - first.row_mm), abs(plane.column_mm - first.column_mm))
-        if stretched > 1e-3 * min(first.row_mm, first.column_mm):
-            raise UnsupportedGeometry(ReasonCode.MIXED_MATRIX, "the slices differ in pixel spacing")
+    directions = np.array([(plane.along_row, plane.along_column) for plane in planes])
+    if np.abs(directions - directions[0]).max() > DIRECTION_TOLERANCE:
+        return Flaw(ReasonCode.MIXED_ORIENTATION, "the slices are not parallel to each other")
+    spacing = np.array([(plane.row_mm, plane.column_mm) for plane in planes])
+    if np.abs(spacing - spacing[0]).max() > 1e-3 * min(first.row_mm, first.column_mm):
+        return Flaw(ReasonCode.MIXED_MATRIX, "the slices differ in pixel spacing")
+    return None
 
 
-def _missing_slice(gaps_mm: FloatArray) -> int | None:
-    """Tell where the one missing slice belongs; None where none is missing."""
-    repeated = int((gaps_mm < SAME_POSITION_MM).sum())
+def missing_slices(gaps_mm: Sequence[float] | FloatArray, rule: SliceRule) -> tuple[int, ...]:
+    """Tell how many slices are missing in each gap between neighbours.
+
+    Parameters
+    ----------
+    gaps_mm
+        Distances between neighbouring slices, in order; at least one.
+    rule
+        What is accepted.
+
+    Raises
+    ------
+    UnsupportedGeometry
+        REPEATED_POSITION, GAP or NON_UNIFORM.
+    """
+    gaps = np.asarray(gaps_mm, dtype=np.float64)
+    repeated = int((gaps < SAME_POSITION_MM).sum())
     if repeated:
         message = f"{repeated} slices lie at the position of another one (time points, echoes or doubled slices)"
         raise UnsupportedGeometry(ReasonCode.REPEATED_POSITION, message)
-    step_mm = float(np.median(gaps_mm))
-    multiples = np.rint(gaps_mm / step_mm).astype(int)
-    tolerance_mm = spacing_tolerance_mm(step_mm)
-    if multiples.min() < 1 or np.abs(gaps_mm - multiples * step_mm).max() > tolerance_mm * multiples.max():
-        message = f"the distances between slices range from {gaps_mm.min():.2f} to {gaps_mm.max():.2f} mm"
+    step_mm = float(np.sort(gaps)[(len(gaps) - 1) // 2])
+    multiples = np.maximum(np.rint(gaps / step_mm), 1)
+    if np.abs(gaps - multiples * step_mm).max() > spacing_tolerance_mm(step_mm, rule) * multiples.max():
+        message = f"the distances between slices range from {gaps.min():.2f} to {gaps.max():.2f} mm"
         raise UnsupportedGeometry(ReasonCode.NON_UNIFORM, message)
     absent = int((multiples - 1).sum())
-    if absent > 1:
-        raise UnsupportedGeometry(ReasonCode.GAP, f"{absent} slices are missing inside the volume")
-    return int(np.argmax(multiples)) + 1 if absent else None
+    if absent > rule.missing_slices:
+        message = f"slices are missing inside the volume: {absent}; the model wants at most {rule.missing_slices}"
+        raise UnsupportedGeometry(ReasonCode.GAP, message)
+    return tuple(int(multiple) - 1 for multiple in multiples)
 
 
-def _check_on_lattice(planes: Sequence[SlicePlane], sources: Sequence[int | None], grid: Grid) -> None:
-    """Refuse slices that drift off the line from the first to the last."""
+def _lattice_error_mm(
+    planes: Sequence[SlicePlane], sources: Sequence[int | None], grid: Grid, rule: SliceRule
+) -> float:
+    """Refuse slices that drift off the line from the first to the last; give how far they do."""
     held = [(index, planes[source].position_mm) for index, source in enumerate(sources) if source is not None]
     expected = grid.to_lps(np.array([(index, 0, 0) for index, _ in held], dtype=np.float64))
-    off_mm = np.linalg.norm(expected - np.array([position for _, position in held]), axis=1).max()
-    if off_mm > 5 * spacing_tolerance_mm(grid.spacing_mm[0]):
+    off_mm = float(np.linalg.norm(expected - np.array([position for _, position in held]), axis=1).max())
+    if off_mm > max(5 * spacing_tolerance_mm(grid.spacing_mm[0]), spacing_tolerance_mm(grid.spacing_mm[0], rule)):
         message = f"the slices are up to {off_mm:.2f} mm off a straight, even row"
         raise UnsupportedGeometry(ReasonCode.NON_UNIFORM, message)
+    return off_mm

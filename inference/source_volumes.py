@@ -5,32 +5,42 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pydicom.dataset import Dataset
-
+from inference.decoder_pool import DecoderSupply
+from inference.domain.charsets import CharacterSets
 from inference.domain.identifiers import UID
 from inference.domain.model_inputs import ModelInputs
-from inference.domain.model_spec import ChannelSpec, ModelSpec, Registration
+from inference.domain.model_spec import ChannelSpec, ModelSpec, Registration, SliceRule
 from inference.domain.volume import Volume
 from inference.errors import IncompleteSeries, ReasonCode
-from inference.reading import read_headers
+from inference.headers import InstanceHeader, read_headers
+from inference.reading import describe
 from inference.registration import register
+from inference.selection import best_stack
 from inference.volume_builder import build_volume
 
 
 @dataclass(frozen=True, eq=False)
 class Sources:
-    """What was read, by Series Instance UID; a series that serves two channels is read once.
+    """What was read.
 
     Parameters
     ----------
     headers
-        Headers of the instances of each series.
+        Headers of the instances of each series, by Series Instance UID.
     volumes
-        Modality values, where the headers say that they lie.
+        Modality values for each channel, where the headers say that they lie; None for a missing optional channel.
+        Channels that are given the same share one.
     """
 
-    headers: Mapping[UID, Sequence[Dataset]]
-    volumes: Mapping[UID, Volume]
+    headers: Mapping[UID, Sequence[InstanceHeader]]
+    volumes: tuple[Volume | None, ...]
+
+    @property
+    def reference(self) -> Volume:
+        """The volume of the first channel, which is always there."""
+        reference = self.volumes[0]
+        assert reference is not None  # noqa: S101 - ModelInputs has a reference
+        return reference
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,8 +59,21 @@ class ChannelVolumes:
     warnings: tuple[str, ...]
 
 
-def read_sources(inputs: ModelInputs) -> Sources:
-    """Read every series of a run.
+def read_sources(
+    inputs: ModelInputs, spec: ModelSpec, charsets: CharacterSets, decoders: DecoderSupply | None = None
+) -> Sources:
+    """Read every series of a run: for each channel the stack, the echo and the time point that it asks for.
+
+    Parameters
+    ----------
+    inputs
+        The series of each channel.
+    spec
+        The model.
+    charsets
+        What is assumed where a header names no character set.
+    decoders
+        Where children for compressed frames come from.
 
     Raises
     ------
@@ -58,11 +81,22 @@ def read_sources(inputs: ModelInputs) -> Sources:
         The first series that is no volume.
     """
     series = {one.series_instance_uid: one for one in inputs.series}
-    headers = {uid: read_headers(one.instances) for uid, one in series.items()}
-    return Sources(headers, {uid: build_volume(one, headers[uid]) for uid, one in series.items()})
+    headers = {uid: read_headers(one.instances, charsets.of(one.calling_ae)) for uid, one in series.items()}
+    built: dict[tuple[UID, str, SliceRule], Volume] = {}
+    volumes: list[Volume | None] = []
+    for channel, one in zip(spec.channels, (inputs.reference, *inputs.others), strict=True):
+        if one is None:
+            volumes.append(None)
+            continue
+        uid, rule = one.series_instance_uid, channel.selection.slices
+        stack = best_stack(describe(headers[uid]), channel.selection).name
+        if (uid, stack, rule) not in built:
+            built[uid, stack, rule] = build_volume(headers[uid], rule, stack, decoders)
+        volumes.append(built[uid, stack, rule])
+    return Sources(headers, tuple(volumes))
 
 
-def channel_volumes(inputs: ModelInputs, sources: Sources, spec: ModelSpec) -> ChannelVolumes:
+def channel_volumes(sources: Sources, spec: ModelSpec) -> ChannelVolumes:
     """Give each channel its volume, laid on the first where the model wants that.
 
     Raises
@@ -72,20 +106,19 @@ def channel_volumes(inputs: ModelInputs, sources: Sources, spec: ModelSpec) -> C
     UnsupportedGeometry
         REGISTRATION if a volume cannot be laid on the first.
     """
-    reference = sources.volumes[inputs.reference.series_instance_uid]
-    placed = {inputs.reference.series_instance_uid: reference}
+    reference = sources.reference
+    placed = {id(reference): reference}
     volumes: list[Volume | None] = [reference]
     warnings = list(reference.warnings)
-    for channel, series in zip(spec.channels[1:], inputs.others, strict=True):
-        if series is None:
+    for channel, volume in zip(spec.channels[1:], sources.volumes[1:], strict=True):
+        if volume is None:
             warnings.append(_goes_without(channel))
             volumes.append(None)
             continue
-        uid = series.series_instance_uid
-        if uid not in placed:
-            placed[uid], remarks = _lay_on(reference, sources.volumes[uid], spec)
+        if id(volume) not in placed:
+            placed[id(volume)], remarks = _lay_on(reference, volume, spec)
             warnings += (f"{channel.name}: {remark}" for remark in remarks)
-        volumes.append(placed[uid])
+        volumes.append(placed[id(volume)])
     return ChannelVolumes(tuple(volumes), tuple(warnings))
 
 

@@ -2,32 +2,41 @@
 
 Policies, each with its warning or reason:
 
-* one slice missing inside a uniform row: the gap is filled with the mean of its neighbours, ``Volume.frames`` holds
-  None there, and a warning says so; more missing slices are refused (GAP);
+* slices missing inside a uniform row, as many as the model accepts: interpolated between their neighbours,
+  ``Volume.frames`` holds None there, and a warning says so; more are refused (GAP);
 * gantry tilt: kept as it is, as a sheared lattice; whoever resamples it undoes the shear;
 * several frames of reference in one series (seen in public CT): the positions decide; the first is named, with a
   warning;
-* repeated positions (time points, echoes), mixed orientation, matrix or spacing: refused.
+* several images at a position: the echo and the time point that the model asks for, else refused;
+* several stacks: one of them, with a warning;
+* mixed orientation, matrix or spacing within a stack: refused.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import groupby, pairwise
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom.dataset import Dataset
 
-from inference.attributes import integer, text
-from inference.decoder_process import DecoderProcess
-from inference.decoding import PixelFormat, check_transfer_syntax, decode, pixel_format
+from inference.attributes import text
+from inference.decoder_pool import CompressedFrame, DecoderPool, DecoderSupply
+from inference.decoding import Stored, stored_values
 from inference.domain.identifiers import UID
-from inference.domain.study import SeriesRevision, StoredInstance
-from inference.domain.transfer_syntaxes import ENCAPSULATED_TRANSFER_SYNTAXES
+from inference.domain.model_spec import SliceRule
 from inference.domain.volume import SourceFrame, Volume
 from inference.errors import IncompleteSeries, ReasonCode, UnsupportedGeometry, UnsupportedPixelData
-from inference.slices import Arrangement, arrange, plane_of
+from inference.frames import Frame, frames_of
+from inference.headers import InstanceHeader
+from inference.modality import modality_transform
+from inference.pixel_data import encoded_frames, is_encapsulated
+from inference.pixel_format import PixelFormat, check_transfer_syntax, pixel_formats
+from inference.slices import DEFAULT_RULE, Arrangement, arrange
+from inference.stacks import Stack, pick, stacks_of
 
 MAX_VOXELS: Final = 2**28
 """Most voxels of a volume: 1 GiB as float32."""
@@ -35,15 +44,49 @@ MAX_VOXELS: Final = 2**28
 Array = NDArray[np.float32]
 
 
-def build_volume(series: SeriesRevision, data_sets: Sequence[Dataset]) -> Volume:
-    """Sort, check, decode and stack a series of single-frame images.
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """How a series becomes a volume, as far as its headers tell.
 
     Parameters
     ----------
-    series
-        The series; pixels are read from the instances' files.
-    data_sets
-        Headers of its instances, in the same order.
+    headers
+        Of its instances.
+    frames
+        The frames of the volume, ascending along the slice normal.
+    formats
+        How the pixels of each of these are stored.
+    arrangement
+        The lattice; its ``sources`` are indices of ``frames``.
+    warnings
+        What a reader should know.
+    """
+
+    headers: tuple[InstanceHeader, ...]
+    frames: tuple[Frame, ...]
+    formats: tuple[PixelFormat, ...]
+    arrangement: Arrangement
+    warnings: tuple[str, ...]
+
+
+def build_volume(
+    headers: Sequence[InstanceHeader],
+    rule: SliceRule = DEFAULT_RULE,
+    stack: str | None = None,
+    decoders: DecoderSupply | None = None,
+) -> Volume:
+    """Sort, check, decode and stack the frames of a series.
+
+    Parameters
+    ----------
+    headers
+        Of its instances, in any order; pixels are read from their files.
+    rule
+        What is accepted of their geometry, and which of several images at a position is wanted.
+    stack
+        Name of the stack to take; by default the one with the most frames.
+    decoders
+        Where children for compressed frames come from; by default they start with this call.
 
     Returns
     -------
@@ -59,25 +102,54 @@ def build_volume(series: SeriesRevision, data_sets: Sequence[Dataset]) -> Volume
     UnsupportedPixelData
         TRANSFER_SYNTAX, PIXEL_MISSING, PIXEL_FORMAT, PIXEL_TOO_LARGE or PIXEL_CORRUPT.
     """
-    if len(data_sets) != len(series.instances):
-        raise ValueError("one header per instance")
-    if any((integer(data_set, "NumberOfFrames") or 1) > 1 for data_set in data_sets):
-        raise UnsupportedGeometry(ReasonCode.MULTI_FRAME, "multi-frame images are not analysed yet")
-    for instance in series.instances:
-        check_transfer_syntax(instance)
-    formats = [pixel_format(data_set) for data_set in data_sets]
-    _check_matrix(formats)
-    arrangement = _arrange(data_sets, formats[0])
-    frame_of_reference_uid, warnings = _frame_of_reference(data_sets)
-    if None in arrangement.sources:
-        warnings += ("One slice is missing inside the series; it was interpolated between its neighbours.",)
+    with ExitStack() as leaving:
+        supply = decoders or DecoderSupply()
+        pool = leaving.enter_context(supply.pool()) if any(map(is_encapsulated, headers)) else None
+        layout = lay_out(headers, rule, stack)
+        array = _stack(layout, pool)
     return Volume(
-        array=_stack(series.instances, formats, arrangement),
-        grid=arrangement.grid,
-        frames=tuple(_frame(series.instances, source) for source in arrangement.sources),
-        frame_of_reference_uid=frame_of_reference_uid,
-        warnings=warnings,
+        array=array,
+        grid=layout.arrangement.grid,
+        frames=tuple(_source(layout, index) for index in layout.arrangement.sources),
+        frame_of_reference_uid=_frame_of_reference(layout.headers),
+        warnings=layout.warnings,
+        lattice_error_mm=layout.arrangement.error_mm,
     )
+
+
+def lay_out(headers: Sequence[InstanceHeader], rule: SliceRule = DEFAULT_RULE, stack: str | None = None) -> Layout:
+    """Do what ``build_volume`` does before any pixel is read; parameters and errors are the same."""
+    for header in headers:
+        check_transfer_syntax(header.instance.transfer_syntax_uid)
+    by_instance = pixel_formats(header.data_set for header in headers)
+    stacks = stacks_of(frames_of(headers))
+    frames = pick(_chosen(stacks, stack), rule)
+    formats = tuple(by_instance[frame.instance] for frame in frames)
+    _check_matrix(formats)
+    if len(frames) < 2:
+        raise IncompleteSeries(ReasonCode.TOO_FEW_SLICES, "a volume needs more than one slice")
+    planes = [frame.plane for frame in frames if frame.plane is not None]
+    arrangement = arrange(planes, (formats[0].rows, formats[0].columns), rule)
+    warnings = (*_stack_warning(stacks), *_missing_warning(arrangement), *_frame_of_reference_warning(headers))
+    return Layout(tuple(headers), frames, formats, arrangement, warnings)
+
+
+def _chosen(stacks: Sequence[Stack], name: str | None) -> Stack:
+    named = [stack for stack in stacks if stack.name == name]
+    return max(named or stacks, key=lambda stack: len(stack.frames))
+
+
+def _stack_warning(stacks: Sequence[Stack]) -> tuple[str, ...]:
+    return (f"The series holds {len(stacks)} stacks of slices; one of them was analysed.",) if len(stacks) > 1 else ()
+
+
+def _missing_warning(arrangement: Arrangement) -> tuple[str, ...]:
+    missing = arrangement.sources.count(None)
+    if missing == 0:
+        return ()
+    if missing == 1:
+        return ("One slice is missing inside the series; it was interpolated between its neighbours.",)
+    return (f"{missing} slices are missing inside the series; they were interpolated between their neighbours.",)
 
 
 def _check_matrix(formats: Sequence[PixelFormat]) -> None:
@@ -88,50 +160,84 @@ def _check_matrix(formats: Sequence[PixelFormat]) -> None:
         raise UnsupportedPixelData(ReasonCode.PIXEL_TOO_LARGE, message)
 
 
-def _arrange(data_sets: Sequence[Dataset], first: PixelFormat) -> Arrangement:
-    planes = [plane_of(data_set) for data_set in data_sets]
-    placed = [plane for plane in planes if plane is not None]
-    if len(placed) < len(planes):
-        message = f"{len(planes) - len(placed)} of {len(planes)} images have no usable position"
-        raise UnsupportedGeometry(ReasonCode.GEOMETRY_MISSING, message)
-    if len(placed) < 2:
-        raise IncompleteSeries(ReasonCode.TOO_FEW_SLICES, "a volume needs more than one slice")
-    return arrange(placed, (first.rows, first.columns))
+def _frame_of_reference_warning(headers: Sequence[InstanceHeader]) -> tuple[str, ...]:
+    if len({text(header.data_set, "FrameOfReferenceUID") for header in headers}) == 1:
+        return ()
+    return ("The images name different frames of reference; the first is used.",)
 
 
-def _frame_of_reference(data_sets: Sequence[Dataset]) -> tuple[UID | None, tuple[str, ...]]:
-    named = [text(data_set, "FrameOfReferenceUID") for data_set in data_sets]
-    warnings = ("The images name different frames of reference; the first is used.",) if len(set(named)) > 1 else ()
-    for value in named:
+def _frame_of_reference(headers: Sequence[InstanceHeader]) -> UID | None:
+    """Give the first that is a UID."""
+    for header in headers:
         try:
-            return UID(value), warnings
+            return UID(text(header.data_set, "FrameOfReferenceUID"))
         except ValueError:
             continue
-    return None, warnings
+    return None
 
 
-def _frame(instances: Sequence[StoredInstance], source: int | None) -> SourceFrame | None:
-    if source is None:
+def _source(layout: Layout, index: int | None) -> SourceFrame | None:
+    if index is None:
         return None
-    identity = instances[source].identity
-    return SourceFrame(identity.sop_instance_uid, identity.sop_class_uid, None)
+    frame = layout.frames[index]
+    identity = layout.headers[frame.instance].instance.identity
+    return SourceFrame(identity.sop_instance_uid, identity.sop_class_uid, frame.number)
 
 
-def _stack(instances: Sequence[StoredInstance], formats: Sequence[PixelFormat], arrangement: Arrangement) -> Array:
-    """Decode the slices into one array and fill the gap, which always has two neighbours.
+def _stack(layout: Layout, pool: DecoderPool | None) -> Array:
+    """Decode the frames into one array and fill gaps, which always have two neighbours."""
+    sources = layout.arrangement.sources
+    array = np.empty(layout.arrangement.grid.shape, dtype=np.float32)
+    place_of = {source: place for place, source in enumerate(sources) if source is not None}
+    transforms = [
+        modality_transform(frame.attributes, form) for frame, form in zip(layout.frames, layout.formats, strict=True)
+    ]
 
-    Compressed images are decoded in a process of their own, which starts with the first of them.
-    """
-    array = np.empty(arrangement.grid.shape, dtype=np.float32)
-    with DecoderProcess() as decoder:
-        for index, source in enumerate(arrangement.sources):
-            if source is not None:
-                instance = instances[source]
-                compressed = instance.transfer_syntax_uid in ENCAPSULATED_TRANSFER_SYNTAXES
-                array[index] = (decoder.decode if compressed else decode)(instance, formats[source])
-    for index, source in enumerate(arrangement.sources):
-        if source is None:
-            array[index] = (array[index - 1] + array[index + 1]) / 2
-    if not np.isfinite(array).all():
-        raise UnsupportedPixelData(ReasonCode.PIXEL_FORMAT, "pixel values are not finite after rescaling")
+    def put(index: int, stored: Stored) -> None:
+        """Write one frame where it belongs."""
+        transforms[index].apply(stored, array[place_of[index]])
+
+    compressed = []
+    for members in _by_instance(layout.frames):
+        header = layout.headers[layout.frames[members[0]].instance]
+        if is_encapsulated(header):
+            compressed.append(members)
+            continue
+        little = bool(header.data_set.original_encoding[1])
+        for index, frame in _encoded(layout, members):
+            put(index, stored_values(frame, layout.formats[index], little_endian=little))
+    if pool is not None and compressed:
+        pool.decode(_codestreams(layout, compressed), put)
+    _fill(array, sources)
     return array
+
+
+def _by_instance(frames: Sequence[Frame]) -> list[list[int]]:
+    """Group indices of frames by instance, ascending by frame number, so that each file is read once, in order."""
+    order = sorted(range(len(frames)), key=lambda index: (frames[index].instance, frames[index].number or 1))
+    return [list(members) for _, members in groupby(order, key=lambda index: frames[index].instance)]
+
+
+def _encoded(layout: Layout, members: Sequence[int]) -> Iterator[tuple[int, bytes]]:
+    """Read the frames of one instance; yield the index of each and its bytes."""
+    first = members[0]
+    header = layout.headers[layout.frames[first].instance]
+    index_of = {layout.frames[index].number or 1: index for index in members}
+    for number, frame in encoded_frames(header, layout.formats[first], sorted(index_of)):
+        yield index_of[number], frame
+
+
+def _codestreams(layout: Layout, instances: Sequence[Sequence[int]]) -> Iterator[CompressedFrame]:
+    for members in instances:
+        syntax = layout.headers[layout.frames[members[0]].instance].instance.transfer_syntax_uid
+        for index, codestream in _encoded(layout, members):
+            yield CompressedFrame(index, codestream, syntax, layout.formats[index])
+
+
+def _fill(array: Array, sources: Sequence[int | None]) -> None:
+    """Interpolate missing slices linearly between the nearest that are there."""
+    there = [index for index, source in enumerate(sources) if source is not None]
+    for before, after in pairwise(there):
+        for index in range(before + 1, after):
+            part = np.float32((index - before) / (after - before))
+            array[index] = array[before] * (1 - part) + array[after] * part

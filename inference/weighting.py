@@ -1,6 +1,7 @@
 """Which MR contrast a series has: a pure decision on its header.
 
-Timing decides where it is there, for descriptions are free text; where it is not, the descriptions must say so.
+Timing decides where it is there, for descriptions are free text; where it is not, the contrast that an enhanced image
+states or the description must say so.
 Whether contrast medium was given is in no timing: that is an attribute of its own, or again a word.
 
 The limits leave room around the protocols in use, such as the consensus protocol for brain tumours (Ellingson et al.,
@@ -18,6 +19,9 @@ from inference.domain.model_spec import Weighting
 from inference.domain.series_header import Acquisition, SeriesHeader
 
 _PHASE_TYPES: Final = frozenset({"P", "PHASE", "P_FFE", "P_SE", "P_IR", "I", "IMAGINARY", "R", "REAL"})
+
+_NO_WEIGHTING: Final = frozenset({"DIFFUSION", "FLOW_ENCODED", "PERFUSION", "TAGGING", "TOF"})
+"""Acquisition Contrast of what is no plain image (PS3.3 section C.8.13.3.1.2)."""
 
 _T1_WORDS: Final = re.compile(
     r"(?<![a-z0-9])t1(?![0-9])|mp-?rage|(?<![a-z])(bravo|tfl|f?spgr|vibe)(?![a-z])", re.IGNORECASE
@@ -61,19 +65,22 @@ def is_t1_weighted(header: SeriesHeader) -> bool:
     if not _is_magnitude(header):
         return False
     timing = _t1_by_timing(header.acquisition)
-    return bool(_T1_WORDS.search(_description(header))) if timing is None else timing
+    if timing is None:
+        return _is_stated(header, "T1", bool(_T1_WORDS.search(header.description)))
+    return timing
 
 
 def is_t2_weighted(header: SeriesHeader) -> bool:
     """Tell whether an MR series is T2-weighted spin echo that does not suppress fluid."""
-    description = _description(header)
+    description = header.description
     if not _is_magnitude(header) or _FLAIR_WORDS.search(description):
         return False
     timing = _t2_by_timing(header.acquisition)
     if timing is None:
-        return bool(_T2_WORDS.search(description)) and not (
+        named = bool(_T2_WORDS.search(description)) and not (
             _NOT_T2_WORDS.search(description) or _T1_WORDS.search(description)
         )
+        return _is_stated(header, "T2", named)
     return timing
 
 
@@ -83,8 +90,9 @@ def is_flair(header: SeriesHeader) -> bool:
         return False
     timing = _flair_by_timing(header.acquisition)
     if timing is None:
-        description = _description(header)
-        return bool(_FLAIR_WORDS.search(description)) and not _T1_WORDS.search(description)
+        description = header.description
+        named = bool(_FLAIR_WORDS.search(description)) and not _T1_WORDS.search(description)
+        return _is_stated(header, "FLUID_ATTENUATED", named)
     return timing
 
 
@@ -96,7 +104,7 @@ def is_enhanced(header: SeriesHeader) -> bool:
     """
     if header.acquisition.contrast_agent:
         return True
-    description = _description(header)
+    description = header.description
     return bool(_ENHANCED_WORDS.search(description)) and not _PLAIN_WORDS.search(description)
 
 
@@ -110,15 +118,21 @@ _RECOGNISED_BY: Final[Mapping[Weighting, Callable[[SeriesHeader], bool]]] = Mapp
 )
 
 
-def _description(header: SeriesHeader) -> str:
-    """Give the series' own description; ProtocolName often names the whole examination."""
-    return header.series_description or header.protocol_name
-
-
 def _is_magnitude(header: SeriesHeader) -> bool:
     """Leave out phase images, angiography and echo planar imaging, which share timing and name with others."""
     acquisition = header.acquisition
-    return not (header.image_type & _PHASE_TYPES or acquisition.angiography or "EP" in acquisition.scanning_sequence)
+    return not (
+        header.image_type & _PHASE_TYPES
+        or acquisition.angiography
+        or "EP" in acquisition.scanning_sequence
+        or acquisition.stated_contrast in _NO_WEIGHTING
+    )
+
+
+def _is_stated(header: SeriesHeader, contrast: str, named: bool) -> bool:
+    """Take the contrast that an enhanced image states; what its description names, where it states none."""
+    stated = header.acquisition.stated_contrast
+    return stated == contrast if stated else named
 
 
 def _t1_by_timing(acquisition: Acquisition) -> bool | None:

@@ -6,16 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
-from inference.domain.arrival import Arrival, Decision
-from inference.domain.job import JobState, QueueName, StageTime
+from inference.domain.job import JobState, QueueName
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 """Content type of ``exposition`` (Prometheus text format)."""
-
-STAGE_BUCKETS: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0)
-"""Seconds: from a header that is read to a network that runs on two busy cores."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,37 +22,27 @@ class NodeMetrics:
     ----------
     registry
         Where they are collected.
-    received
-        Instances received, by what their arrival meant.
-    decisions
-        Series decided, by reason (``analysed`` or a reason code).
+    series
+        Series that are complete, by decision: ``analysed`` or a reason code.
     jobs, shadow_jobs
         Jobs by state, as the database counts them: those that publish, and those that are only recorded.
-    stage_seconds
-        Duration of stages.
+    ended_jobs
+        Jobs that ended without a result, by code.
     queue_depth
         Waiting messages by queue.
     """
 
     registry: CollectorRegistry
-    received: Counter
-    decisions: Counter
+    series: Gauge
     jobs: Gauge
     shadow_jobs: Gauge
-    stage_seconds: Histogram
+    ended_jobs: Gauge
     queue_depth: Gauge
 
-    def observe_arrival(self, arrival: Arrival) -> None:
-        """Count a received instance."""
-        self.received.labels(arrival.value).inc()
-
-    def observe_decision(self, decision: Decision) -> None:
-        """Count a decided series."""
-        self.decisions.labels(decision.code or "analysed").inc()
-
-    def observe_stage(self, time: StageTime) -> None:
-        """Note how long a stage took."""
-        self.stage_seconds.labels(time.stage.value).observe(time.seconds)
+    def show_series(self, counts: Mapping[str, int]) -> None:
+        """Show how many complete series were decided how."""
+        for decision, count in counts.items():
+            self.series.labels(decision).set(count)
 
     def show_jobs(self, counts: Mapping[JobState, int]) -> None:
         """Show how many jobs are in each state; states that are not named show 0."""
@@ -67,6 +53,11 @@ class NodeMetrics:
         """Show the same of jobs in shadow."""
         for state in JobState:
             self.shadow_jobs.labels(state.value).set(counts.get(state, 0))
+
+    def show_ended_jobs(self, counts: Mapping[str, int]) -> None:
+        """Show for each reason or failure how many jobs ended in it."""
+        for code, count in counts.items():
+            self.ended_jobs.labels(code).set(count)
 
     def show_queue(self, queue: QueueName, depth: int) -> None:
         """Show how many messages wait in a queue."""
@@ -84,13 +75,10 @@ def make_metrics(registry: CollectorRegistry | None = None) -> NodeMetrics:
     where = registry or CollectorRegistry()
     return NodeMetrics(
         registry=where,
-        received=Counter("node_instances_received", "Instances received.", ["arrival"], registry=where),
-        decisions=Counter("node_series_decided", "Series decided, by reason.", ["reason"], registry=where),
+        series=Gauge("node_series", "Complete series by decision.", ["reason"], registry=where),
         jobs=Gauge("node_jobs", "Jobs by state.", ["state"], registry=where),
         shadow_jobs=Gauge("node_shadow_jobs", "Jobs in shadow by state.", ["state"], registry=where),
-        stage_seconds=Histogram(
-            "node_stage_seconds", "Duration of stages.", ["stage"], buckets=STAGE_BUCKETS, registry=where
-        ),
+        ended_jobs=Gauge("node_ended_jobs", "Jobs without a result, by reason or failure.", ["code"], registry=where),
         queue_depth=Gauge("node_queue_depth", "Messages that wait in a queue.", ["queue"], registry=where),
     )
 

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
@@ -20,6 +21,8 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from inference.charsets import is_known
+from inference.domain.charsets import LATIN_1, CharacterSets
 from inference.domain.identifiers import AETitle
 from inference.errors import ConfigurationError
 from integrations.environment import is_ours, read_variables, variable_name
@@ -85,6 +88,22 @@ def _without_slash(address: str) -> str:
     return address.rstrip("/")
 
 
+def _charset(term: str) -> str:
+    """Read a Defined Term, also with the backslash with which a header says that it extends the default one."""
+    stripped = term.strip().lstrip("\\").strip()
+    if not is_known(stripped):
+        raise ValueError("write a Defined Term of Specific Character Set, for example ISO 2022 IR 149 or GB18030")
+    return stripped
+
+
+def _charset_of_ae(value: object) -> tuple[AETitle, str]:
+    """Read ``AE=character set``."""
+    ae_title, _, term = str(value).rpartition("=")
+    if not ae_title:
+        raise ValueError("write AE=character set, for example CT1=ISO 2022 IR 149")
+    return AETitle(ae_title), _charset(term)
+
+
 AE = Annotated[AETitle, PlainValidator(lambda value: AETitle(str(value)))]
 AEList = Annotated[tuple[AE, ...], BeforeValidator(_split)]
 Address = Annotated[str, AfterValidator(_without_slash)]
@@ -93,6 +112,9 @@ ListenPort = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)]
 Peer = Annotated[ArchivePeer, PlainValidator(parse_peer)]
 Secret = Annotated[SecretStr, AfterValidator(_long_enough)]
+Charset = Annotated[str, AfterValidator(_charset)]
+CharsetOfAE = Annotated[tuple[AETitle, str], PlainValidator(_charset_of_ae)]
+CharsetList = Annotated[tuple[CharsetOfAE, ...], BeforeValidator(_split)]
 PathList = Annotated[tuple[Path, ...], BeforeValidator(_split)]
 
 
@@ -133,6 +155,10 @@ class Settings(BaseSettings):
     """AE titles under which peers may call us, comma-separated; empty: only ``ae_title``."""
     calling_ae_titles: AEList = ()
     """AE titles that may send, comma-separated; empty: any."""
+    default_charset: Charset = LATIN_1
+    """Specific Character Set to assume of instances that name none, a Defined Term such as ISO 2022 IR 149."""
+    charsets_by_ae: CharsetList = ()
+    """The same by calling AE title, comma-separated, AE=character set."""
     max_associations: int = Field(default=25, ge=1, le=1000)
     """Associations at the same time; MONAI's gateway has the same limit."""
     acse_timeout_s: Seconds = 30.0
@@ -247,6 +273,11 @@ class Settings(BaseSettings):
     def accepted_ae_titles(self) -> tuple[AETitle, ...]:
         """The AE titles under which peers may call us."""
         return self.called_ae_titles or (self.ae_title,)
+
+    @property
+    def character_sets(self) -> CharacterSets:
+        """What is assumed of senders that name no character set."""
+        return CharacterSets(self.default_charset, MappingProxyType(dict(self.charsets_by_ae)))
 
     @property
     def spool_dir(self) -> Path:

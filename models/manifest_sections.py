@@ -29,6 +29,7 @@ from inference.domain.model_spec import (
     Publication,
     Registration,
     SelectionRule,
+    SliceRule,
     Task,
     Weighting,
 )
@@ -66,6 +67,12 @@ def _ascending(value: tuple[float, float]) -> tuple[float, float]:
 def _odd(value: int) -> int:
     if value % 2 == 0:
         raise ValueError("an odd number: the slice itself is in the middle")
+    return value
+
+
+def _counted(value: int) -> int:
+    if value == 0:
+        raise ValueError("count from 1, or backwards from -1")
     return value
 
 
@@ -192,6 +199,28 @@ class SelectionSection(Section):
     """Fewest slices."""
     max_slice_spacing_mm: Positive
     """Largest distance between the centres of neighbouring slices, mm."""
+    max_missing_slices: Annotated[int, Field(ge=0, le=64)] = 1
+    """How many slices may be missing inside the volume; they are interpolated, and the result says so."""
+    spacing_tolerance: Annotated[float, Field(ge=0, le=0.2)] = 0.01
+    """How far a distance between slices may be off the median one, as a part of it; rounding in headers is always
+    accepted."""
+    time_point: Annotated[int, Field(ge=-1000, le=1000), AfterValidator(_counted)] | None = None
+    """Which image of several that were taken one after the other at each position: 1 is the first, -1 the last. Left
+    out, a series that has several is refused."""
+    echo: Annotated[int, Field(ge=-100, le=100), AfterValidator(_counted)] | None = None
+    """Which image of several echoes at each position, in order of echo time: 1 is the first, -1 the last. Left out, a
+    series that has several is refused."""
+
+    def to_rule(self) -> SelectionRule:
+        """Give the rule."""
+        values = dict(self)
+        slices = SliceRule(
+            missing_slices=values.pop("max_missing_slices"),
+            spacing_deviation=values.pop("spacing_tolerance"),
+            time_point=values.pop("time_point"),
+            echo=values.pop("echo"),
+        )
+        return SelectionRule(**values, slices=slices)
 
 
 class IntensitySection(Section):
@@ -225,7 +254,7 @@ class ChannelSection(Section):
 
     def to_channel(self) -> ChannelSpec:
         """Give the channel."""
-        selection = SelectionRule(**dict(self.selection))
+        selection = self.selection.to_rule()
         return ChannelSpec(self.name, selection, IntensitySpec(**dict(self.intensity)), self.required)
 
 

@@ -6,8 +6,14 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 pytest.register_assert_rewrite("tests.support")
+
+_RANDOM: Final = settings(
+    deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
+"""Random cases go through whole lines, and no time is measured."""
 
 _SUPPORT: Final = Path(__file__).parent / "support"
 
@@ -25,7 +31,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Watch for skips where they are forbidden."""
+    """Set how many random cases there are, and watch for skips where they are forbidden."""
+    settings.register_profile("every run", _RANDOM, max_examples=50, derandomize=True)
+    settings.register_profile("nightly", _RANDOM, max_examples=500)
+    settings.load_profile(config.getoption("--hypothesis-profile") or "every run")
     if config.getoption("--forbid-skips"):
         config.pluginmanager.register(SkipGuard(), "skip-guard")
 

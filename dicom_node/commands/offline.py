@@ -1,4 +1,4 @@
-"""Commands that need no running node: analyse a folder, show what the node does."""
+"""Commands that need no running node: look into a folder, analyse it, show what the node does."""
 
 from __future__ import annotations
 
@@ -28,6 +28,24 @@ def infer(study_dir: Path, out: Path, as_json: bool) -> None:
     from dicom_node.tables import series_table
 
     series_table(document)
+
+
+@click.command()
+@click.argument("study_dir", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print the JSON document instead of a table.")
+def inspect(study_dir: Path, as_json: bool) -> None:
+    """Say what a folder of DICOM holds, how its slices lie and which models want it, without running anything."""
+    from dicom_node.bootstrap import build_inspector, load_offline
+    from dicom_node.inspect_folder import inspect_folder
+
+    document = inspect_folder(study_dir, build_inspector(load_offline()))
+    if as_json:
+        json.dump(document, sys.stdout, ensure_ascii=False, indent=2)
+        click.echo()
+        return
+    from dicom_node.tables import inspection_table
+
+    inspection_table(document)
 
 
 @click.command()

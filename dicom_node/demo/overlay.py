@@ -13,7 +13,7 @@ from pydicom.pixels import pixel_array
 
 from inference.domain.study import SeriesRevision
 from inference.domain.volume import Volume
-from inference.reading import read_headers
+from inference.headers import read_headers
 from inference.volume_builder import build_volume
 
 OPACITY = 0.45
@@ -32,7 +32,7 @@ def draw_overlay(series: SeriesRevision, seg_path: Path, png_path: Path) -> None
     png_path
         Where the picture goes.
     """
-    volume = build_volume(series, read_headers(series.instances))
+    volume = build_volume(read_headers(series.instances))
     segmentation = dcmread(seg_path)
     labels = read_label_map(segmentation, volume)
     colours = _colours(segmentation)

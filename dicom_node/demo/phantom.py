@@ -214,7 +214,7 @@ def _patient_and_study(data_set: Dataset, rendering: Rendering) -> None:
     data_set.AccessionNumber = f"PHANTOM{rendering.seed}"
     data_set.StudyID = "PHANTOM"
     data_set.ReferringPhysicianName = ""
-    data_set.StudyDescription = "Digital head phantom"
+    data_set.StudyDescription = "Simulated head"
     data_set.PositionReferenceIndicator = ""
 
 
@@ -222,7 +222,7 @@ def _acquisition(data_set: Dataset) -> None:
     data_set.Modality = "MR"
     data_set.Manufacturer = "NeuroNova"
     data_set.ManufacturerModelName = "Digital head phantom"
-    data_set.SeriesDescription = "T1w MPRAGE digital phantom"
+    data_set.SeriesDescription = "T1w MPRAGE simulated"
     data_set.SeriesNumber = 1
     data_set.BodyPartExamined = "HEAD"
     data_set.PatientPosition = "HFS"

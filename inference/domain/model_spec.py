@@ -125,6 +125,27 @@ class Deployment(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class SliceRule:
+    """What a channel accepts of how slices lie, and which of several images at a position it wants.
+
+    Parameters
+    ----------
+    missing_slices
+        How many slices may be missing inside the volume; they are interpolated, with a warning.
+    spacing_deviation
+        How far a distance between slices may be off the median one, as a part of it.
+    time_point, echo
+        Which of several time points, and of several echoes by echo time: 1 is the first, -1 the last. None refuses
+        a series that has several.
+    """
+
+    missing_slices: int = 1
+    spacing_deviation: float = 0.01
+    time_point: int | None = None
+    echo: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SelectionRule:
     """Which series a channel wants.
 
@@ -148,6 +169,8 @@ class SelectionRule:
         How its slices must lie; None for any.
     include_description
         Case-insensitive regular expressions; where there are some, one must match the description.
+    slices
+        What is accepted of their geometry.
     """
 
     modality: str
@@ -158,6 +181,7 @@ class SelectionRule:
     max_slice_spacing_mm: float
     plane: Plane | None = None
     include_description: tuple[str, ...] = ()
+    slices: SliceRule = SliceRule()
 
 
 @dataclass(frozen=True, slots=True)

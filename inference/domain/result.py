@@ -183,6 +183,26 @@ class AnalysisResult:
 
 
 @dataclass(frozen=True, slots=True)
+class NameGroup:
+    """One component group of a person's name (PS3.5 section 6.2.1). Patient data: never log.
+
+    Parameters
+    ----------
+    representation
+        ``ABC`` for the alphabetic, ``IDE`` for the ideographic, ``SYL`` for the phonetic group.
+    family, given, middle, prefix, suffix
+        Its components, empty when absent.
+    """
+
+    representation: str
+    family: str = ""
+    given: str = ""
+    middle: str = ""
+    prefix: str = ""
+    suffix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Subject:
     """The patient, as the source names them. Patient data: never log.
 
@@ -196,6 +216,8 @@ class Subject:
         ``YYYY-MM-DD`` or empty when absent or not a date.
     sex
         ``M``, ``F``, ``O`` or empty.
+    names
+        Every component group of PatientName that is not empty; none in reports of versions that did not keep them.
     """
 
     patient_id: str
@@ -204,6 +226,7 @@ class Subject:
     given_name: str
     birth_date: str
     sex: str
+    names: tuple[NameGroup, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

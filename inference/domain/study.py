@@ -74,6 +74,8 @@ class SeriesRevision:
     completed_at
         When it was declared complete; None while it is open. Results are dated by it, so that the same work done
         again makes the same bytes: an archive keeps the first bytes of a UID and must not meet others.
+    calling_ae
+        AE title of the last sender; empty where it came otherwise. What its texts are encoded in may depend on it.
     """
 
     study_instance_uid: UID
@@ -83,6 +85,7 @@ class SeriesRevision:
     evidence: CompletionEvidence
     arrivals: int = 0
     completed_at: datetime | None = None
+    calling_ae: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,20 @@ from typing import Final
 
 from inference.domain.identifiers import UID
 
+DEFLATED: Final = UID("1.2.840.10008.1.2.1.99")
+"""Deflated Explicit VR Little Endian: the whole data set is compressed, not the pixels alone."""
+
+BIG_ENDIAN: Final = UID("1.2.840.10008.1.2.2")
+"""Explicit VR Big Endian, retired and still met."""
+
+IMPLICIT: Final = UID("1.2.840.10008.1.2")
+"""Implicit VR Little Endian: elements do not say of what kind they are."""
+
 UNCOMPRESSED_TRANSFER_SYNTAXES: Final[tuple[UID, ...]] = (
     UID("1.2.840.10008.1.2.1"),  # Explicit VR Little Endian
-    UID("1.2.840.10008.1.2"),  # Implicit VR Little Endian
-    UID("1.2.840.10008.1.2.1.99"),  # Deflated Explicit VR Little Endian
-    UID("1.2.840.10008.1.2.2"),  # Explicit VR Big Endian
+    IMPLICIT,
+    DEFLATED,
+    BIG_ENDIAN,
 )
 """Native encodings, the one we like best first (PS3.5 annex A)."""
 

@@ -40,12 +40,14 @@ class Volume:
         The lattice; ``grid.shape`` equals ``array.shape``.
     frames
         Source of each slice, in slice order. None marks a slice that the source lacks and that was interpolated
-        between its neighbours (one missing slice is tolerated with a warning): it counts in volumes, but nothing
-        that refers to source instances may claim a frame there.
+        between its neighbours (as many as the model accepts, with a warning): it counts in volumes, but nothing that
+        refers to source instances may claim a frame there.
     frame_of_reference_uid
         The frame of reference of the source, None where the source names none.
     warnings
         Findings a reader should know, e.g. one missing slice.
+    lattice_error_mm
+        How far a slice of the source lies from its place on the grid at most.
 
     Raises
     ------
@@ -58,6 +60,7 @@ class Volume:
     frames: tuple[SourceFrame | None, ...]
     frame_of_reference_uid: UID | None = None
     warnings: tuple[str, ...] = ()
+    lattice_error_mm: float = 0.0
 
     def __post_init__(self) -> None:
         if self.array.shape != self.grid.shape or len(self.frames) != self.grid.shape[0]:

@@ -45,8 +45,6 @@ class EncodingInput:
         Identifiers of the result.
     produced_at
         When the analysis ended, aware; every time in the objects is this one.
-    default_charset
-        Specific Character Set to assume where the source names none.
     """
 
     volume: Volume
@@ -55,7 +53,6 @@ class EncodingInput:
     spec: ModelSpec
     uids: OutputUIDs
     produced_at: datetime
-    default_charset: str = "ISO_IR 100"
 
 
 def encode(source: EncodingInput) -> tuple[DicomArtifact, ...]:
@@ -89,7 +86,7 @@ def encode(source: EncodingInput) -> tuple[DicomArtifact, ...]:
 
 def _encode(source: EncodingInput) -> Iterator[DicomArtifact]:
     imprint = Imprint(source.spec, source.uids, source.produced_at)
-    images = source_images(source.volume, source.data_sets, _frame_of_reference(source), source.default_charset)
+    images = source_images(source.volume, source.data_sets, _frame_of_reference(source))
     segmentation = None
     if source.result.labels is not None and source.result.segments:
         census = take_census(source.result.labels, source.volume.grid.shape[0])

@@ -20,8 +20,8 @@ from inference.encoding.census import Census
 from inference.errors import EncodingError
 
 TOLERANCE: Final = 0.25
-"""Accepted distance between centroids, in voxels of the smallest spacing: positions in the source may be rounded, and
-a lattice with slightly uneven steps is treated as even."""
+"""Accepted distance between centroids, in voxels of the smallest spacing, for positions in the source are rounded;
+how far a slice lies from the lattice comes on top, for slightly uneven steps are treated as even."""
 
 
 def check_seg(content: bytes, volume: Volume, result: AnalysisResult, census: Census) -> None:
@@ -44,7 +44,7 @@ def check_seg(content: bytes, volume: Volume, result: AnalysisResult, census: Ce
     found = _measure(dcmread(BytesIO(content)))
     if set(found) != {segment.number for segment in result.segments}:
         raise EncodingError("the encoded segmentation does not hold the segments of the result")
-    limit_mm = TOLERANCE * min(volume.grid.spacing_mm)
+    limit_mm = TOLERANCE * min(volume.grid.spacing_mm) + volume.lattice_error_mm
     for segment in result.segments:
         count, centroid = found[segment.number]
         expected_count, expected_centroid = _expect(segment, volume, census)

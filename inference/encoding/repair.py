@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from typing import Any, Final
 
-from pydicom.datadict import keyword_for_tag
+from pydicom.datadict import dictionary_has_tag, dictionary_VM, keyword_for_tag
 from pydicom.dataelem import DataElement
 from pydicom.multival import MultiValue
 from pydicom.valuerep import PersonName
@@ -20,9 +20,15 @@ from pydicom.valuerep import PersonName
 from inference.domain.identifiers import UID
 
 KEPT_AS_IT_IS: Final = frozenset({"PatientID", "AccessionNumber", "StudyID", "IssuerOfPatientID"})
-"""Text that identifies something elsewhere; even an over-long value must still match there."""
+"""Text that identifies something elsewhere: a shortened value would be somebody else's. Who encodes an object leaves
+out what is too long for it; who reports elsewhere can say it whole."""
 
 _MAX_LENGTH: Final[Mapping[str, int]] = {"SH": 16, "LO": 64}
+_NAME_GROUPS: Final = 3
+_GROUP_LENGTH: Final = 64
+"""Of a PN: alphabetic, ideographic and phonetic, each of at most so many characters (PS3.5 section 6.2)."""
+_JOINED: Final = frozenset({"LO", "SH", "PN"})
+"""Free text in which a backslash was written that is no separator."""
 _PLAIN: Final = frozenset({"US", "SS", "UL", "SL", "FL", "FD", "AT", "ST", "LT", "UT", "UR", "UC", "AE"})
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]+")
 _CODE_STRING: Final = re.compile(r"[A-Z0-9_ ]{0,16}")
@@ -62,23 +68,13 @@ def parse_offset(text: str) -> timezone | None:
     return timezone(-offset if match[1] == "-" else offset)
 
 
-def redecode(text: str, encoding: str) -> str:
-    """Decode text again that was read as ISO 8859-1 for want of a character set; as it is when that is impossible."""
-    try:
-        return text.encode("iso8859-1").decode(encoding)
-    except (UnicodeError, LookupError):
-        return text
-
-
-def repair(element: DataElement, decode: Callable[[str], str]) -> DataElement | None:
+def repair(element: DataElement) -> DataElement | None:
     """Give a conformant copy of an element other than a sequence.
 
     Parameters
     ----------
     element
         The source's element, converted from its raw form.
-    decode
-        Applied to all text, for a source that names no character set.
 
     Returns
     -------
@@ -87,10 +83,14 @@ def repair(element: DataElement, decode: Callable[[str], str]) -> DataElement | 
     """
     keyword, vr = keyword_for_tag(element.tag), str(element.VR)
     values = _values(element.value)
+    if len(values) > 1 and dictionary_has_tag(element.tag) and dictionary_VM(element.tag) == "1":
+        if vr not in _JOINED:
+            return None
+        values = ["/".join(str(value) for value in values)]
     if vr in _PLAIN:
-        repaired = [decode(v) if isinstance(v, str) else v for v in values]
+        repaired = list(values)
     elif vr in _REPAIRS:
-        texts = [decode(str(v)) for v in values]
+        texts = [str(v) for v in values]
         keep = keyword in KEPT_AS_IT_IS
         repaired = [text for text in (t if keep else _REPAIRS[vr](t) for t in texts) if text is not None]
         if len(repaired) != len(values):
@@ -107,7 +107,8 @@ def _values(value: Any) -> Sequence[Any]:
 
 
 def _name(text: str) -> PersonName:
-    return PersonName(_CONTROL.sub("", text))
+    groups = _CONTROL.sub("", text).split("=")[:_NAME_GROUPS]
+    return PersonName("=".join(group[:_GROUP_LENGTH] for group in groups))
 
 
 def _date(text: str) -> str | None:

@@ -74,6 +74,7 @@ def build_seg(images: SourceImages, masks: Masks, segments: Sequence[Segment], i
         contributing_equipment=[contribution(spec.reference)],
         series_description=series_description(spec.title, ""),
     )
+    images.refer(seg)
     seg.ContentCreatorName = ""
     imprint.press(seg, images.header)
     return seg

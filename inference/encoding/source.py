@@ -6,11 +6,10 @@ not dates. A source is therefore decoded and repaired once, here, before anythin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timezone
 from typing import Final
 
-from pydicom.charset import convert_encodings
 from pydicom.datadict import tag_for_keyword
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
@@ -18,10 +17,10 @@ from pydicom.sequence import Sequence as DicomSequence
 from pydicom.tag import BaseTag
 from pydicom.valuerep import PersonName
 
-from inference.domain.result import SourceSeries, Subject
+from inference.domain.result import NameGroup, SourceSeries, Subject
 from inference.domain.study import SeriesRevision
 from inference.encoding.libraries import LIBRARY_ERRORS, silence
-from inference.encoding.repair import parse_date, parse_offset, parse_time, redecode, repair
+from inference.encoding.repair import parse_date, parse_offset, parse_time, repair
 
 UTF8: Final = "ISO_IR 192"
 """The character set of everything the node writes."""
@@ -49,6 +48,10 @@ ENUMERATED: Final[Mapping[str, Collection[object]]] = {
 }
 """Enumerated values of the same modules; anything else is as good as absent (PS3.3 C.7.1.1, C.7.2.2)."""
 
+_REPRESENTATIONS: Final = ("ABC", "IDE", "SYL")
+_COMPONENTS: Final = 5
+"""Family name, given name, middle name, prefix, suffix (PS3.5 section 6.2.1.1)."""
+
 _IDENTITY: Final = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
 _LEFT_OUT: Final = frozenset(
     tag_for_keyword(keyword)
@@ -56,7 +59,7 @@ _LEFT_OUT: Final = frozenset(
 )
 
 
-def normalise(data_set: Dataset, default_charset: str = "ISO_IR 100") -> Dataset:
+def normalise(data_set: Dataset) -> Dataset:
     """Copy a header, decoded to ``ISO_IR 192`` and repaired.
 
     Private and bulk elements and the functional groups of frames are left out, so are values that cannot be read;
@@ -65,13 +68,10 @@ def normalise(data_set: Dataset, default_charset: str = "ISO_IR 100") -> Dataset
     Parameters
     ----------
     data_set
-        Header of a source instance; not changed.
-    default_charset
-        Specific Character Set to assume where the source names none (PS3.3 section C.12.1.1.2 then allows only
-        ASCII, but such sources hold the sender's local encoding).
+        Header of a source instance, as ``inference.headers`` reads it; not changed.
     """
     with silence():
-        normal = _copy(data_set, _decoder(data_set, default_charset))
+        normal = _copy(data_set)
     normal.SpecificCharacterSet = UTF8
     for keyword, allowed in ENUMERATED.items():
         if normal.get(keyword) not in allowed and keyword in normal:
@@ -93,15 +93,16 @@ def describe_subject(data_set: Dataset) -> Subject:
     data_set
         A normalised header.
     """
-    family, given = _name_parts(data_set.PatientName)
+    names = _name_groups(data_set.PatientName)
     born = parse_date(str(data_set.PatientBirthDate))
     return Subject(
         patient_id=str(data_set.PatientID).strip(),
         issuer=str(data_set.get("IssuerOfPatientID") or "").strip(),
-        family_name=family,
-        given_name=given,
+        family_name=names[0].family if names else "",
+        given_name=names[0].given if names else "",
         birth_date=born.isoformat() if born else "",
         sex=str(data_set.PatientSex),
+        names=names,
     )
 
 
@@ -141,31 +142,26 @@ def _started_at(data_set: Dataset) -> datetime | None:
     return datetime.combine(day, moment, zone_of(data_set) or UTC)
 
 
-def _name_parts(name: PersonName) -> tuple[str, str]:
-    """Split the first component group that is not empty: alphabetic, else ideographic, else phonetic."""
-    group = next((g for g in str(name).split("=") if g.strip("^ ")), "")
-    parts = [part.strip() for part in group.split("^")]
-    return parts[0], parts[1] if len(parts) > 1 else ""
+def _name_groups(name: PersonName) -> tuple[NameGroup, ...]:
+    """Split a name into its component groups: alphabetic, ideographic, phonetic; what is beyond them is none."""
+    return tuple(
+        NameGroup(representation, *(part.strip() for part in group.split("^")[:_COMPONENTS]))
+        for representation, group in zip(_REPRESENTATIONS, str(name).split("="), strict=False)
+        if group.strip("^ ")
+    )
 
 
-def _decoder(data_set: Dataset, default_charset: str) -> Callable[[str], str]:
-    if "SpecificCharacterSet" in data_set and data_set.SpecificCharacterSet:
-        return str
-    encoding = convert_encodings(default_charset)[0]
-    return lambda text: redecode(text, encoding)
-
-
-def _copy(data_set: Dataset, decode: Callable[[str], str]) -> Dataset:
+def _copy(data_set: Dataset) -> Dataset:
     copied = Dataset()
     for tag in sorted(data_set.keys()):
         element = None if _left_out(tag) else _read(data_set, tag)
         if element is None:
             continue
         if element.VR == "SQ":
-            items = [item for item in (_copy(item, decode) for item in element.value or ()) if len(item)]
+            items = [item for item in (_copy(item) for item in element.value or ()) if len(item)]
             repaired = DataElement(tag, "SQ", DicomSequence(items)) if items else None
         else:
-            repaired = repair(element, decode)
+            repaired = repair(element)
         if repaired is not None:
             copied.add(repaired)
     return copied

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -9,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
+from pydicom.uid import MRImageStorage
 
 from inference.domain.identifiers import UID
 from inference.domain.masks import Masks
@@ -22,6 +24,10 @@ _HEADER_SEQUENCES: Final = frozenset(
 )
 """Sequences of the Patient and Study modules that results carry; others bring more defects than facts."""
 
+
+_LONGEST: Final = {"AccessionNumber": 16, "StudyID": 16, "IssuerOfPatientID": 64}
+"""Identifiers that are left empty where they are too long for an object (PS3.5 section 6.2); the Study Instance UID
+still says which study it is, and a report elsewhere says them whole."""
 
 _PER_IMAGE: Final = (
     "StudyInstanceUID",
@@ -45,30 +51,83 @@ class SourceImages:
     Parameters
     ----------
     images
-        One data set per slice that has a frame, in slice order, or a single multi-frame one. The first carries the
-        patient and study; every plane has its own true position.
-    planes : (frames,) int ndarray
-        Slice of the volume that each frame of ``images`` shows; -1 for a frame that the volume does not use.
+        One data set per slice that has a frame, in slice order, as if each frame were an image of its own. The first
+        carries the patient and study; every plane has its own true position.
+    planes : (images,) int ndarray
+        Slice of the volume that each of ``images`` shows.
+    frames
+        The frame of the source that each of ``images`` stands for, by its SOP Instance UID.
     """
 
     images: tuple[Dataset, ...]
     planes: NDArray[np.intp]
+    frames: Mapping[str, SourceFrame]
 
     @property
     def header(self) -> Dataset:
         """The data set that carries patient and study."""
         return self.images[0]
 
+    @property
+    def instances(self) -> tuple[Dataset, ...]:
+        """The instances of the source, each once, in order of the slices."""
+        found: dict[str, Dataset] = {}
+        for image in self.images:
+            frame = self.frames[image.SOPInstanceUID]
+            if frame.sop_instance_uid not in found:
+                instance = Dataset()
+                instance.update(image)
+                del (
+                    instance.SOPInstanceUID,
+                    instance.SOPClassUID,
+                )  # elements are shared: to set them would change both
+                instance.SOPInstanceUID, instance.SOPClassUID = frame.sop_instance_uid, frame.sop_class_uid
+                found[frame.sop_instance_uid] = instance
+        return tuple(found.values())
+
     def stack(self, masks: Masks) -> Masks:
-        """Arrange what lies slice by slice by the frames of ``images``; unused frames are background."""
-        stacked = masks[self.planes]
-        stacked[self.planes < 0] = 0
+        """Arrange what lies slice by slice by ``images``."""
+        stacked: Masks = masks[self.planes]
         return stacked
 
+    def refer(self, seg: Dataset) -> None:
+        """Let an encoded object refer to the instances and frames of the source that ``images`` stand for.
 
-def source_images(
-    volume: Volume, data_sets: Sequence[Dataset], frame_of_reference_uid: UID, default_charset: str
-) -> SourceImages:
+        Parameters
+        ----------
+        seg
+            Changed in place: Referenced Series Sequence, and the Derivation Image Sequence of every frame
+            (PS3.3 sections C.8.20.2, C.7.6.16.2.6).
+        """
+        for series in seg.ReferencedSeriesSequence:
+            series.ReferencedInstanceSequence = self._instance_references(series.ReferencedInstanceSequence)
+        for groups in seg.PerFrameFunctionalGroupsSequence:
+            for derivation in groups.get("DerivationImageSequence") or ():
+                for source in derivation.SourceImageSequence:
+                    self._refer_to_frame(source)
+
+    def _instance_references(self, references: Iterable[Dataset]) -> list[Dataset]:
+        kept: dict[str, Dataset] = {}
+        for reference in references:
+            frame = self.frames[reference.ReferencedSOPInstanceUID]
+            real = Dataset()
+            real.ReferencedSOPInstanceUID = frame.sop_instance_uid
+            real.ReferencedSOPClassUID = frame.sop_class_uid
+            kept.setdefault(frame.sop_instance_uid, real)
+        return list(kept.values())
+
+    def _refer_to_frame(self, reference: Dataset) -> None:
+        """Change one reference; frames of several segments share them, so it may have been changed already."""
+        frame = self.frames.get(reference.ReferencedSOPInstanceUID)
+        if frame is None:
+            return
+        reference.ReferencedSOPInstanceUID = frame.sop_instance_uid
+        reference.ReferencedSOPClassUID = frame.sop_class_uid
+        if frame.frame_number is not None:
+            reference.ReferencedFrameNumber = frame.frame_number
+
+
+def source_images(volume: Volume, data_sets: Sequence[Dataset], frame_of_reference_uid: UID) -> SourceImages:
     """Prepare the source.
 
     Parameters
@@ -79,8 +138,6 @@ def source_images(
         Headers of the source instances, in any order; pixel data need not be there.
     frame_of_reference_uid
         Frame of reference of the volume; sources exist that name none, or several in one series.
-    default_charset
-        Specific Character Set of a source that names none.
 
     Raises
     ------
@@ -93,11 +150,15 @@ def source_images(
         raise EncodingError("the volume has a frame whose source instance is not at hand")
     _, first = used[0]
     data_set = by_uid[first.sop_instance_uid]
-    header = _header(data_set, normalise(data_set, default_charset), volume)
+    header = _header(data_set, normalise(data_set), volume)
     header.FrameOfReferenceUID = frame_of_reference_uid
-    if first.frame_number is None:
-        return _single_frames(used, by_uid, header)
-    return _multi_frame(used, data_set, header)
+    images = [header, *(_slim(header) for _ in used[1:])]
+    frames = {}
+    for image, (_, frame) in zip(images, used, strict=True):
+        image.SOPInstanceUID, image.SOPClassUID = _as_single_frame(frame)
+        image.ImagePositionPatient = _position(by_uid[frame.sop_instance_uid], frame)
+        frames[str(image.SOPInstanceUID)] = frame
+    return SourceImages(tuple(images), np.array([index for index, _ in used], dtype=np.intp), frames)
 
 
 def _header(data_set: Dataset, header: Dataset, volume: Volume) -> Dataset:
@@ -105,6 +166,9 @@ def _header(data_set: Dataset, header: Dataset, volume: Volume) -> Dataset:
     for element in list(header):
         if element.VR == "SQ" and (element.keyword not in _HEADER_SEQUENCES or not all(map(_coded, element.value))):
             del header[element.tag]
+    for keyword, longest in _LONGEST.items():
+        if len(str(header.get(keyword) or "")) > longest:
+            setattr(header, keyword, "")
     header.Modality = header.get("Modality") or "OT"
     header.PositionReferenceIndicator = header.get("PositionReferenceIndicator") or ""
     grid = volume.grid
@@ -114,8 +178,9 @@ def _header(data_set: Dataset, header: Dataset, volume: Volume) -> Dataset:
     header.ImageOrientationPatient = _stated(data_set, "ImageOrientationPatient", in_plane.T.ravel())
     thickness = _find(data_set, "SliceThickness")
     header.SliceThickness = decimal_string(float(thickness) if thickness and thickness > 0 else grid.spacing_mm[0])
-    if "SpacingBetweenSlices" in header:
-        del header.SpacingBetweenSlices  # vendors disagree on it; the positions say what it is
+    for keyword in ("SpacingBetweenSlices", "NumberOfFrames"):
+        if keyword in header:  # vendors disagree on the first; the positions say what it is
+            del header[keyword]
     return header
 
 
@@ -147,16 +212,12 @@ def _find(data_set: Dataset, keyword: str) -> Any:
     return next((place[keyword].value for place in places if keyword in place and place[keyword].value), None)
 
 
-def _single_frames(
-    used: Sequence[tuple[int, SourceFrame]], by_uid: Mapping[str, Dataset], header: Dataset
-) -> SourceImages:
-    images = []
-    for number, (_, frame) in enumerate(used):
-        image = header if number == 0 else _slim(header)
-        image.SOPInstanceUID, image.SOPClassUID = frame.sop_instance_uid, frame.sop_class_uid
-        image.ImagePositionPatient = _position(by_uid[frame.sop_instance_uid])
-        images.append(image)
-    return SourceImages(tuple(images), np.array([index for index, _ in used], dtype=np.intp))
+def _as_single_frame(frame: SourceFrame) -> tuple[str, str]:
+    """Give an image its UID and class; a frame of a multi-frame instance has its own only until it is referred to."""
+    if frame.frame_number is None:
+        return frame.sop_instance_uid, frame.sop_class_uid
+    name = uuid.uuid5(uuid.NAMESPACE_OID, f"{frame.sop_instance_uid} {frame.frame_number}")
+    return f"2.25.{name.int}", MRImageStorage
 
 
 def _slim(header: Dataset) -> Dataset:
@@ -166,39 +227,14 @@ def _slim(header: Dataset) -> Dataset:
     return image
 
 
-def _multi_frame(used: Sequence[tuple[int, SourceFrame]], data_set: Dataset, header: Dataset) -> SourceImages:
-    """Rebuild the functional groups: one shared orientation and spacing, a position per frame (PS3.3 C.7.6.16)."""
-    per_frame = data_set.get("PerFrameFunctionalGroupsSequence") or ()
-    shared = (data_set.get("SharedFunctionalGroupsSequence") or (Dataset(),))[0]
-    numbers = {frame.frame_number: index for index, frame in used if frame.frame_number is not None}
-    if len(numbers) != len(used) or not 1 <= min(numbers) <= max(numbers) <= len(per_frame):
-        raise EncodingError("the volume's frames are not those of one multi-frame instance")
-    order = sorted(numbers)
-    measures, orientation = Dataset(), Dataset()
-    measures.PixelSpacing, measures.SliceThickness = header.PixelSpacing, header.SliceThickness
-    orientation.ImageOrientationPatient = header.ImageOrientationPatient
-    group = Dataset()
-    group.PixelMeasuresSequence, group.PlaneOrientationSequence = [measures], [orientation]
-    header.SharedFunctionalGroupsSequence = [group]
-    header.NumberOfFrames = len(per_frame)
-    header.PerFrameFunctionalGroupsSequence = [_plane(item, shared) for item in per_frame]
-    planes = np.full(len(per_frame), -1, dtype=np.intp)
-    planes[np.array(order) - 1] = [numbers[number] for number in order]
-    for keyword in ("PixelSpacing", "SliceThickness", "ImageOrientationPatient"):
-        del header[keyword]
-    return SourceImages((header,), planes)
-
-
-def _plane(item: Dataset, shared: Dataset) -> Dataset:
-    sequence = item.get("PlanePositionSequence") or shared.get("PlanePositionSequence")
-    plane, position = Dataset(), Dataset()
-    position.ImagePositionPatient = _position(sequence[0] if sequence else Dataset())
-    plane.PlanePositionSequence = [position]
-    return plane
-
-
-def _position(data_set: Dataset) -> list[str]:
-    position = data_set.get("ImagePositionPatient")
+def _position(data_set: Dataset, frame: SourceFrame) -> list[str]:
+    """Give the position of a frame, from its own functional groups or the shared ones (PS3.3 C.7.6.16.2.3)."""
+    holder = data_set
+    if frame.frame_number is not None:
+        own = data_set.PerFrameFunctionalGroupsSequence[frame.frame_number - 1]
+        shared = (data_set.get("SharedFunctionalGroupsSequence") or (Dataset(),))[0]
+        holder = (own.get("PlanePositionSequence") or shared.get("PlanePositionSequence") or (Dataset(),))[0]
+    position = holder.get("ImagePositionPatient")
     if position is None or len(position) != 3:
         raise EncodingError("a source frame has no Image Position (Patient)")
     return [decimal_string(float(value)) for value in position]

@@ -57,7 +57,7 @@ def build_sr(images: SourceImages, evidence: Evidence, imprint: Imprint) -> Data
         report.ContentSequence.append(qualitative_evaluations(unplaced))
     drawn = [] if evidence.segmentation is None else [evidence.segmentation[0]]
     document = sr.ComprehensiveSR(
-        evidence=[*images.images, *drawn],
+        evidence=[*images.instances, *drawn],
         content=report,
         series_instance_uid=uids.series("SR"),
         series_number=spec.publication.series_number + 1,
@@ -117,7 +117,7 @@ def _library(images: SourceImages) -> list[Dataset]:
     multi-frame image has no one position.
     """
     listed: dict[str, Dataset] = {}
-    for image in images.images:
+    for image in images.instances:
         if image.SOPClassUID in listed:
             continue
         entry = Dataset()
@@ -137,7 +137,7 @@ def _list_all(images: SourceImages, library: Dataset) -> None:
         described = {entry.referenced_sop_class_uid: entry for entry in group.ContentSequence}
         group.ContentSequence = [
             _entry_like(described[image.SOPClassUID], image)
-            for image in images.images
+            for image in images.instances
             if image.SOPClassUID in described
         ]
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from inference.domain.codes import FHIR_SYSTEMS, NEOPLASM, Code
-from inference.domain.result import EvidenceObject, Finding, Report, SourceSeries, TumorDetection
+from inference.domain.result import EvidenceObject, Finding, NameGroup, Report, SourceSeries, Subject, TumorDetection
 from integrations.fhir import identifiers
 from integrations.fhir.elements import TERMINOLOGY, concept, moment, present
 from integrations.fhir.observations import observations
@@ -25,6 +25,9 @@ _RADIOLOGY: Final = (
     {"system": FHIR_SYSTEMS["LN"], "code": "LP29684-5", "display": "Radiology"},
     {"system": f"{TERMINOLOGY}/v2-0074", "code": "RAD", "display": "Radiology"},
 )
+_REPRESENTATION: Final = "http://hl7.org/fhir/StructureDefinition/iso21090-EN-representation"
+"""Says of a HumanName whether it is alphabetic, ideographic or phonetic."""
+
 _GENDERS: Final = {"M": "male", "F": "female", "O": "other"}
 _MODALITY: Final = re.compile(r"[A-Z0-9]{2,16}")
 
@@ -93,14 +96,34 @@ def _patient(report: Report) -> Resource:
         "resourceType": "Patient",
         "identifier": [identifiers.patient(subject, report.source.study_instance_uid)],
     }
-    name = present({"family": subject.family_name, "given": [subject.given_name] if subject.given_name else None})
     return patient | present(
         {
-            "name": [name] if name else None,
+            "name": _names(subject) or None,
             "gender": _GENDERS.get(subject.sex),
             "birthDate": subject.birth_date,
         }
     )
+
+
+def _names(subject: Subject) -> list[Resource]:
+    """Give every component group of the name; which is which is said unless it is a single alphabetic one."""
+    groups = subject.names or (NameGroup("ABC", subject.family_name, subject.given_name),)
+    plain = [group.representation for group in groups] == ["ABC"]
+    return [name for group in groups if (name := _name(group, says_how=not plain))]
+
+
+def _name(group: NameGroup, *, says_how: bool) -> Resource:
+    name = present(
+        {
+            "family": group.family,
+            "given": [part for part in (group.given, group.middle) if part] or None,
+            "prefix": [group.prefix] if group.prefix else None,
+            "suffix": [group.suffix] if group.suffix else None,
+        }
+    )
+    if name and says_how:
+        return {"extension": [{"url": _REPRESENTATION, "valueCode": group.representation}], **name}
+    return name
 
 
 def _device(report: Report) -> Resource:

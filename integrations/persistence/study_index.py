@@ -216,6 +216,7 @@ class SQLStudyIndex(StudyIndex):
             evidence=evidence or CompletionEvidence(row.evidence or CompletionEvidence.QUIET_TIME),
             arrivals=row.arrivals,
             completed_at=from_column(row.completed_at),
+            calling_ae=row.calling_ae,
         )
 
     def _instance(self, study_instance_uid: UID, row: Row[Any]) -> StoredInstance:

@@ -75,6 +75,12 @@ def test_a_new_instance_opens_its_series(index: SQLStudyIndex, clock: FixedClock
     )
 
 
+def test_a_series_knows_who_sent_it(index: SQLStudyIndex) -> None:
+    """The sender decides what is assumed of text without a character set."""
+    add(index, 1)
+    assert read(index).calling_ae == SENDER
+
+
 def test_the_same_bytes_again_change_nothing(index: SQLStudyIndex, clock: FixedClock) -> None:
     """A repeated instance is a DUPLICATE: no count, no time and no revision moves."""
     add(index, 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import re
+from importlib.metadata import metadata
 from itertools import pairwise
 
 import pytest
@@ -64,3 +65,15 @@ def test_what_is_tested_is_what_runs() -> None:
     """Development locks pin the same versions as the locks that users install."""
     for runtime, development in (("cpu.txt", "dev.txt"), ("gpu.txt", "dev-gpu.txt")):
         assert pins(runtime).items() <= pins(development).items()
+
+
+def test_nothing_that_runs_with_the_node_is_under_the_gpl() -> None:
+    """Decoders of some codecs are; a hospital, or a vendor, must be able to ship what it installs."""
+    assert [package for package in pins("cpu.txt") if "GPL" in licence(package)] == []
+
+
+def licence(package: str) -> str:
+    """Give what a package says of its licence, in a word; its whole text may quote others."""
+    said = metadata(package)
+    words = [*said.get_all("License-Expression", []), *said.get_all("License", []), *said.get_all("Classifier", [])]
+    return " ".join(word.splitlines()[0] for word in words if word.strip())

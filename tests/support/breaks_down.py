@@ -7,6 +7,6 @@ import sys
 
 if __name__ == "__main__":
     sys.stdin.buffer.readline()
-    sys.stdout.buffer.write(b"{}\n1234")
+    sys.stdout.buffer.write(b'{"kind": "<i2"}\n1234')
     sys.stdout.buffer.flush()
     os.abort()

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom import dcmread
 from pydicom.dataset import Dataset
 
+from inference.domain.charsets import LATIN_1
 from inference.domain.codes import ANATOMICAL_STRUCTURE, BRAIN, MILLILITRE, NEOPLASM, VOLUME, Code
 from inference.domain.geometry import Grid
 from inference.domain.identifiers import UID
@@ -38,6 +38,7 @@ from inference.domain.result import AnalysisResult, Finding, Measurement, Place,
 from inference.domain.study import SeriesRevision
 from inference.domain.volume import SourceFrame, Volume
 from inference.encoding.objects import EncodingInput
+from inference.headers import read_headers
 from inference.uids import OutputUIDs
 from tests.support.synthetic_series import SeriesOptions, axial_grid, revision_of, write_series
 
@@ -162,19 +163,22 @@ def make_case(
     grid: Grid | None = None,
     labels: NDArray[np.uint8] | None = None,
     spec: ModelSpec | None = None,
+    charset: str = LATIN_1,
 ) -> Case:
     """Write a synthetic series and put a result on it; omitted slices become slices without a frame."""
     grid = axial_grid((6, 20, 16), (2.5, 1.1, 0.9)) if grid is None else grid
     labels = blocks(grid.shape) if labels is None else labels
     array = (labels.astype(np.uint16) + 1) * 100
     paths = write_series(folder, array, grid, options or SeriesOptions())
-    return case_of(paths, grid, labels, spec or make_spec(max(3, int(labels.max()))))
+    return case_of(paths, grid, labels, spec or make_spec(max(3, int(labels.max()))), charset)
 
 
-def case_of(paths: Sequence[Path], grid: Grid, labels: NDArray[np.uint8], spec: ModelSpec) -> Case:
+def case_of(
+    paths: Sequence[Path], grid: Grid, labels: NDArray[np.uint8], spec: ModelSpec, charset: str = LATIN_1
+) -> Case:
     """Put a result on a series of single-frame files that lies on ``grid``."""
     series = revision_of(paths)
-    headers = [dcmread(path, stop_before_pixels=True) for path in paths]
+    headers = [header.data_set for header in read_headers(revision_of(paths).instances, charset)]
     volume = Volume(
         np.zeros(grid.shape, dtype=np.float32), grid, _frames(headers, grid), _frame_of_reference(headers[0])
     )
@@ -192,7 +196,10 @@ def _frames(headers: Sequence[Dataset], grid: Grid) -> tuple[SourceFrame | None,
 
 
 def _frame_of_reference(header: Dataset) -> UID | None:
-    return UID(header.FrameOfReferenceUID) if "FrameOfReferenceUID" in header else None
+    try:
+        return UID(header.get("FrameOfReferenceUID", ""))
+    except ValueError:
+        return None
 
 
 def with_result(case: Case, spec: ModelSpec, result: AnalysisResult) -> EncodingInput:

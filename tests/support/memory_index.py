@@ -100,6 +100,7 @@ class MemoryIndex(StudyIndex):
             row.revision,
             instances,
             evidence or CompletionEvidence.QUIET_TIME,
+            calling_ae=row.calling_ae,
         )
 
     def study(self, study_instance_uid: UID) -> StudyContents:

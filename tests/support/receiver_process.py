@@ -10,6 +10,7 @@ from threading import Event
 
 from sqlalchemy import URL, Engine
 
+from dicom_node.handlers import Destination
 from dicom_node.receiver import Receiver, ReceiverOptions
 from dicom_node.spool import FolderSpool
 from inference.domain.identifiers import AETitle
@@ -68,7 +69,8 @@ class ReceiverProcess:
 def main(folder: Path) -> None:
     """Receive until killed."""
     receiver = Receiver(
-        ReceiverOptions(AETitle("NEURONOVA")), FolderSpool(folder / "spool"), index_in(folder, engine_in(folder))
+        ReceiverOptions(AETitle("NEURONOVA")),
+        Destination(FolderSpool(folder / "spool"), index_in(folder, engine_in(folder))),
     )
     receiver.start()
     os.write(1, f"port {receiver.port}\n".encode())

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from dicom_node.handlers import Destination
 from dicom_node.receiver import Receiver, ReceiverOptions
 from dicom_node.spool import FolderSpool
 from inference.domain.identifiers import AETitle
@@ -50,7 +51,9 @@ def receiving(root: Path, options: ReceiverOptions | None = None) -> Iterator[Re
 @contextmanager
 def running_receiver(root: Path, index: StudyIndex, options: ReceiverOptions | None = None) -> Iterator[Receiver]:
     """Run a receiver on a free port with a given index."""
-    receiver = Receiver(options or ReceiverOptions(OUR_TITLE, network_timeout_s=10), FolderSpool(root), index)
+    receiver = Receiver(
+        options or ReceiverOptions(OUR_TITLE, network_timeout_s=10), Destination(FolderSpool(root), index)
+    )
     receiver.start()
     try:
         yield receiver

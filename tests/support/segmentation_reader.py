@@ -23,7 +23,7 @@ class SegmentPoints:
     points_lps_mm
         Voxel centres in patient coordinates, one a row.
     volume_ml
-        Voxel count times the volume of a voxel (pixel spacing × spacing between slices).
+        Voxel count times the volume of a voxel (pixel spacing × distance of slices).
     sources
         Referenced SOP Instance UID and 0-based (row, column) indices, frame by frame.
     """
@@ -52,7 +52,7 @@ def read_segments(seg: Dataset) -> dict[str, SegmentPoints]:
     down_mm, across_mm = (float(value) for value in measures.PixelSpacing)
     orientation = [float(v) for v in shared.PlaneOrientationSequence[0].ImageOrientationPatient]
     along_row, down_column = np.array(orientation[:3]), np.array(orientation[3:])
-    voxel_ml = down_mm * across_mm * float(measures.SpacingBetweenSlices) / 1000
+    voxel_ml = down_mm * across_mm * _between_slices_mm(seg, np.cross(along_row, down_column)) / 1000
     points: dict[int, list[NDArray[np.float64]]] = {}
     sources: dict[int, list[tuple[str, NDArray[np.intp]]]] = {}
     for mask, groups in zip(pixel_array(seg), seg.PerFrameFunctionalGroupsSequence, strict=True):
@@ -74,3 +74,15 @@ def read_segments(seg: Dataset) -> dict[str, SegmentPoints]:
         )
         for segment in seg.SegmentSequence
     }
+
+
+def _between_slices_mm(seg: Dataset, normal: NDArray[np.float64]) -> float:
+    """Give Spacing Between Slices; for a tilted stack, which has none, the least distance of its planes."""
+    measures = seg.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
+    if "SpacingBetweenSlices" in measures:
+        return float(measures.SpacingBetweenSlices)
+    positions = [
+        frame.PlanePositionSequence[0].ImagePositionPatient for frame in seg.PerFrameFunctionalGroupsSequence
+    ]
+    heights = np.unique(np.round(np.array(positions, dtype=np.float64) @ normal, 4))
+    return float(np.diff(heights).min())

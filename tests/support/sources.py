@@ -39,6 +39,7 @@ def nameless_charset(data_set: Dataset, _index: int) -> None:
     """Hold raw EUC-KR bytes and name no character set."""
     del data_set.SpecificCharacterSet
     data_set.PatientName = PersonName(EUC_KR_NAME)
+    data_set.add_new(0x00081030, "LO", "뇌 검사".encode("euc_kr"))
 
 
 def no_frame_of_reference(data_set: Dataset, _index: int) -> None:
@@ -67,6 +68,17 @@ def defects(data_set: Dataset, _index: int) -> None:
         data_set.add_new(tag, vr, value)
 
 
+def backslashes(data_set: Dataset, _index: int) -> None:
+    """Have backslashes in free text, which makes several values of it."""
+    data_set.StudyDescription = ["Head", "Neck"]
+    data_set.PatientName = ["Doe^Jane", "Roe"]
+
+
+def frame_of_reference_with_leading_zero(data_set: Dataset, _index: int) -> None:
+    """Name a frame of reference that breaks the grammar of UIDs (PS3.5 section 9.1)."""
+    data_set.FrameOfReferenceUID = "1.2.03.4"
+
+
 def seoul_time(data_set: Dataset, _index: int) -> None:
     """Give the time zone."""
     data_set.TimezoneOffsetFromUTC = "+0900"
@@ -83,6 +95,9 @@ VARIANTS: Final[Mapping[str, SeriesOptions]] = {
     "time zone": SeriesOptions(edit=seoul_time),
     "one slice missing": SeriesOptions(omit=frozenset({2})),
     "over-long description": SeriesOptions(header={"SeriesDescription": "d" * 64, "PatientAge": "045Y"}),
+    "over-long identifiers": SeriesOptions(header={"AccessionNumber": "A" * 20, "StudyID": "S" * 20}),
+    "backslashes": SeriesOptions(edit=backslashes),
+    "frame of reference with leading zero": SeriesOptions(edit=frame_of_reference_with_leading_zero),
     "CT": SeriesOptions(sop_class_uid=CTImageStorage, header={"Modality": "CT"}),
 }
 """What every encoder must take."""

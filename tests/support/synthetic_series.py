@@ -20,6 +20,7 @@ from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
 from inference.domain.geometry import Grid
 from inference.domain.identifiers import UID
 from inference.domain.study import CompletionEvidence, InstanceIdentity, SeriesRevision, StoredInstance
+from tests.support.codestreams import compress
 
 T1_HEADER: Mapping[str, Any] = {
     "Modality": "MR",
@@ -67,6 +68,8 @@ class SeriesOptions:
         The class of the instances.
     stored_type
         ``uint16``, ``int16`` or ``uint8`` for the stored values.
+    bits_stored
+        Bits that count; all of the type where it is None.
     order
         Slice indices in order of file name and Instance Number; None for the order of the array.
     omit
@@ -74,13 +77,14 @@ class SeriesOptions:
     edit
         Called with each data set and its slice index before it is written.
     transfer_syntax_uid
-        Encoding: little endian, or one that pydicom can compress to (JPEG 2000 needs 32 rows and columns).
+        Encoding: any that this node decodes; only unsigned pixels can be compressed otherwise than by RLE.
     """
 
     seed: int = 0
     header: Mapping[str, Any] = field(default_factory=dict)
     sop_class_uid: str = MRImageStorage
     stored_type: str = "uint16"
+    bits_stored: int | None = None
     order: Sequence[int] | None = None
     omit: frozenset[int] = frozenset()
     edit: Callable[[Dataset, int], None] | None = None
@@ -117,7 +121,7 @@ def write_series(
         if options.edit is not None:
             options.edit(data_set, index)
         path = folder / f"{number:04d}.dcm"
-        _encode(data_set, options.transfer_syntax_uid)
+        encode(data_set, options.transfer_syntax_uid)
         data_set.save_as(path, enforce_file_format=True)
         paths.append(path)
     return paths
@@ -131,17 +135,18 @@ def make_instance(pixels: NDArray[Any], grid: Grid, index: int, options: SeriesO
         if value is not None:
             setattr(data_set, keyword, value)
     data_set.SOPClassUID = options.sop_class_uid
-    data_set.SOPInstanceUID = _uid(options.seed, "instance", index)
-    data_set.StudyInstanceUID = _uid(options.seed, "study")
-    data_set.SeriesInstanceUID = _uid(options.seed, "series")
-    data_set.FrameOfReferenceUID = _uid(options.seed, "frame of reference")
+    data_set.SOPInstanceUID = unique_uid(options.seed, "instance", index)
+    data_set.StudyInstanceUID = unique_uid(options.seed, "study")
+    data_set.SeriesInstanceUID = unique_uid(options.seed, "series")
+    data_set.FrameOfReferenceUID = unique_uid(options.seed, "frame of reference")
     data_set.PositionReferenceIndicator = ""
     _place(data_set, grid, index)
     stored = np.ascontiguousarray(pixels.astype(options.stored_type))
     data_set.Rows, data_set.Columns = stored.shape
     data_set.SamplesPerPixel = 1
     data_set.PhotometricInterpretation = options.header.get("PhotometricInterpretation", "MONOCHROME2")
-    data_set.BitsAllocated = data_set.BitsStored = 8 * stored.itemsize
+    data_set.BitsAllocated = 8 * stored.itemsize
+    data_set.BitsStored = options.bits_stored or data_set.BitsAllocated
     data_set.HighBit = data_set.BitsStored - 1
     data_set.PixelRepresentation = int(np.issubdtype(stored.dtype, np.signedinteger))
     data_set.PixelData = stored.tobytes()
@@ -210,12 +215,17 @@ def _ds(value: float) -> str:
     return f"{value:.8f}"[:16]
 
 
-def _uid(seed: int, *name: object) -> str:
+def unique_uid(seed: int, *name: object) -> str:
+    """Give a UID for a name; the same seed and name give the same."""
     return str(generate_uid(prefix="2.25.", entropy_srcs=["synthetic", str(seed), *map(str, name)]))
 
 
-def _encode(data_set: Dataset, transfer_syntax_uid: str) -> None:
+def encode(data_set: Dataset, transfer_syntax_uid: str) -> None:
+    """Bring an uncompressed little endian data set to another encoding."""
     if uid.UID(transfer_syntax_uid).is_encapsulated:
-        data_set.compress(transfer_syntax_uid, generate_instance_uid=False)
-    else:
-        data_set.file_meta.TransferSyntaxUID = transfer_syntax_uid
+        compress(data_set, transfer_syntax_uid)
+        return
+    data_set.file_meta.TransferSyntaxUID = transfer_syntax_uid
+    if transfer_syntax_uid == uid.ExplicitVRBigEndian and data_set.BitsAllocated > 8:  # pydicom leaves pixels as is
+        words = np.frombuffer(data_set.PixelData, dtype=f"<u{data_set.BitsAllocated // 8}")
+        data_set.PixelData = words.byteswap().tobytes()

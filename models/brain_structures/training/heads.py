@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dicom_node.folder_scan import scan
 from inference.domain.geometry import Grid
-from inference.reading import read_headers
+from inference.headers import read_headers
 from inference.resampling import axis_directions, sample
 from inference.volume_builder import build_volume
 
@@ -43,7 +43,7 @@ def open_volume(path: Path) -> tuple[NDArray[np.float32], Grid]:
     found = scan(path).series
     if len(found) != 1:
         raise ValueError(f"{path} holds {len(found)} series, not one")
-    volume = build_volume(found[0], read_headers(found[0].instances))
+    volume = build_volume(read_headers(found[0].instances))
     return volume.array, volume.grid
 
 

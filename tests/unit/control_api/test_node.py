@@ -134,6 +134,29 @@ def test_jobs_in_shadow_are_counted_apart(api: ControlAPI) -> None:
     assert 'node_shadow_jobs{state="FAILED"} 1.0' in metrics
 
 
+def test_metrics_show_every_reason_for_which_nothing_was_analysed(api: ControlAPI) -> None:
+    """Before a job was made, and after; what is being received has no decision yet, and shadows do not count."""
+    api.has_study()
+    for number, (decision, code) in enumerate(
+        [("analysed", None), ("rejected", "geometry.gap"), ("rejected", "geometry.gap"), (None, None)]
+    ):
+        uid = UID(f"{STUDY}.{number}")
+        api.has_series(uid, decision=decision, reason_code=code, receiving=decision is None)
+    api.has_job(1, JobState.REJECTED, error_code="result.implausible")
+    api.has_job(2, JobState.FAILED, error_code="encoding.failed")
+    api.has_job(3, JobState.FAILED, error_code="encoding.failed", shadow=True)
+    api.has_job(4, JobState.COMPLETED)
+
+    lines = api.client.get("/metrics").get_data(as_text=True).splitlines()
+
+    assert sorted(line for line in lines if line.startswith(("node_series{", "node_ended_jobs{"))) == [
+        'node_ended_jobs{code="encoding.failed"} 1.0',
+        'node_ended_jobs{code="result.implausible"} 1.0',
+        'node_series{reason="analysed"} 1.0',
+        'node_series{reason="geometry.gap"} 2.0',
+    ]
+
+
 def test_metrics_show_jobs_and_queues(api: ControlAPI) -> None:
     """Prometheus reads numbers and no names; a queue that is away leaves only its own number out."""
     api.has_job(1, JobState.FAILED)

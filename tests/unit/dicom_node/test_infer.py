@@ -185,10 +185,10 @@ def test_a_series_whose_headers_break_is_rejected(tmp_path: Path, monkeypatch: p
     """It has an entry of its own, with as much as is known of it."""
     write_blocks(tmp_path / "in")
 
-    def broken(_: object) -> tuple[object, ...]:
+    def broken(_series: object, _charsets: object) -> object:
         raise IncompleteSeries(ReasonCode.MISSING_ATTRIBUTE, "the header of an instance cannot be read")
 
-    monkeypatch.setattr("dicom_node.infer.read_headers", broken)
+    monkeypatch.setattr("dicom_node.infer.describe_revision", broken)
     (entry,) = infer(tmp_path, offline(SPEC))
     assert (entry["reason"]["code"], entry["instances"]) == ("series.missing_attribute", 12)
     assert (entry["description"], entry["modality"]) == ("", "")

@@ -112,10 +112,10 @@ def test_an_unforeseen_reader_error_is_a_reason_too(
 ) -> None:
     """Whatever a header makes a library raise, the series is decided, and the text stays out of the reason."""
 
-    def explode(_instances: object) -> None:
+    def explode(_series: object, _charsets: object) -> None:
         raise NotImplementedError("Doe^Jane")
 
-    monkeypatch.setattr("dicom_node.intake.read_headers", explode)
+    monkeypatch.setattr("dicom_node.intake.describe_revision", explode)
     decision = Bench(head(tmp_path), catalogue).admit().decisions[0][1]
     assert decision.code == "receive.unreadable"
     assert "Doe" not in str(decision.message)

@@ -14,7 +14,7 @@ from inference.domain.model_spec import ChannelSpec, Weighting
 from inference.domain.series_header import SeriesHeader
 from inference.domain.study import CompletionEvidence, SeriesRevision
 from inference.errors import IncompleteSeries, ReasonCode
-from tests.support.series_headers import FLAIR_HEADER, T1_GD_HEADER, T1_HEADER, T2_HEADER
+from tests.support.series_headers import FLAIR_HEADER, T1_GD_HEADER, T1_HEADER, T2_HEADER, with_stack
 from tests.support.several_channels import channel
 
 T1, FLAIR = channel("T1", Weighting.T1), channel("FLAIR", Weighting.FLAIR)
@@ -22,9 +22,9 @@ ANY = channel("any", None)
 
 
 def candidate(number: int, header: SeriesHeader, **changes: Any) -> Candidate:
-    """Give series ``number`` of the study."""
+    """Give series ``number`` of the study; ``changes`` are of its only stack."""
     series = SeriesRevision(UID("1.2"), UID(f"1.2.{number}"), 1, (), CompletionEvidence.SIGNAL)
-    return Candidate(series, replace(header, **changes))
+    return Candidate(series, with_stack(header, **changes))
 
 
 def chosen(assignment: Assignment) -> list[int | None]:

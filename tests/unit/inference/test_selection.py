@@ -7,22 +7,17 @@ from typing import Any
 
 import pytest
 
-from inference.domain.identifiers import UID
-from inference.domain.model_spec import ModelSpec, Plane, SelectionRule, Weighting
-from inference.domain.series_header import Acquisition, SeriesHeader
+from inference.domain.model_spec import ModelSpec, Plane, SelectionRule, SliceRule, Weighting
+from inference.domain.series_header import Acquisition, Flaw, SeriesHeader
 from inference.errors import ReasonCode
-from inference.selection import fits, select
+from inference.selection import best_stack, fits, refusal_of, select
 from models.catalogue import FolderCatalogue, builtin_models_root
 from tests.support.model_packages import make_spec, with_id
-from tests.support.series_headers import FLAIR, FLAIR_HEADER, MPRAGE, T1_HEADER, T2_HEADER
+from tests.support.series_headers import FLAIR, FLAIR_HEADER, MPRAGE, T1_HEADER, T2_HEADER, make_stack, with_stack
 from tests.support.several_channels import with_channels
 
 HEADER = T1_HEADER
 MODEL = make_spec()
-
-
-def storage(suffix: str) -> frozenset[UID]:
-    return frozenset({UID(f"1.2.840.10008.5.1.4.1.1.{suffix}")})
 
 
 def header(**changes: Any) -> SeriesHeader:
@@ -47,36 +42,44 @@ def test_an_ordinary_t1_is_wanted() -> None:
     assert selection.refusal is None
 
 
+def stack(**changes: Any) -> SeriesHeader:
+    """Change the only stack."""
+    return with_stack(HEADER, **changes)
+
+
 @pytest.mark.parametrize(
-    ("changes", "code"),
+    ("series", "code"),
     [
-        ({"has_matrix": False}, ReasonCode.NOT_AN_IMAGE),
-        ({"sop_class_uids": storage("88.33"), "has_matrix": False}, ReasonCode.NOT_AN_IMAGE),
-        ({"sop_class_uids": storage("7")}, ReasonCode.SECONDARY_CAPTURE),
-        ({"sop_class_uids": storage("7.2")}, ReasonCode.SECONDARY_CAPTURE),
-        ({"image_type": frozenset({"ORIGINAL", "PRIMARY", "LOCALIZER"})}, ReasonCode.LOCALIZER),
-        ({"image_type": frozenset({"ORIGINAL", "PRIMARY", "M", "MOSAIC"})}, ReasonCode.MOSAIC),
-        ({"image_type": frozenset({"DERIVED", "PRIMARY", "DIFFUSION", "FA"})}, ReasonCode.DERIVED),
-        ({"image_type": frozenset({"DERIVED", "SECONDARY", "MPR"})}, ReasonCode.DERIVED),
-        ({"image_type": frozenset({"DERIVED", "SECONDARY", "PROJECTION IMAGE"})}, ReasonCode.DERIVED),
-        ({"sop_class_uids": storage("66.4")}, ReasonCode.DERIVED),
-        ({"sop_class_uids": storage("481.2")}, ReasonCode.DERIVED),
-        ({"samples_per_pixel": 3}, ReasonCode.DERIVED),
-        ({"sop_class_uids": storage("4") | storage("2")}, ReasonCode.MIXED),
-        ({"modality": "CT"}, ReasonCode.MODALITY),
-        ({"modality": ""}, ReasonCode.MODALITY),
-        ({"body_part": "KNEE"}, ReasonCode.NO_MODEL),
-        ({"series_description": "T1 FLAIR"}, ReasonCode.SEQUENCE),
-        ({"multi_frame": True}, ReasonCode.MULTI_FRAME),
-        ({"acquisition": replace(MPRAGE, scanning_sequence=frozenset({"EP", "GR"}))}, ReasonCode.SEQUENCE),
-        ({"acquisition": replace(MPRAGE, contrast_agent=True)}, ReasonCode.SEQUENCE),
-        ({"slice_spacing_mm": 4.8, "slice_count": 35}, ReasonCode.TOO_THICK),
-        ({"slice_count": 9}, ReasonCode.TOO_FEW_SLICES),
+        (header(image_type=frozenset({"ORIGINAL", "PRIMARY", "LOCALIZER"})), ReasonCode.LOCALIZER),
+        (header(samples_per_pixel=3), ReasonCode.DERIVED),
+        (header(modality="CT"), ReasonCode.MODALITY),
+        (header(modality=""), ReasonCode.MODALITY),
+        (header(body_part="KNEE"), ReasonCode.NO_MODEL),
+        (header(series_description="T1 FLAIR"), ReasonCode.SEQUENCE),
+        (
+            header(acquisition=replace(MPRAGE, scanning_sequence=frozenset({"EP", "GR"}))),
+            ReasonCode.SEQUENCE,
+        ),
+        (header(acquisition=replace(MPRAGE, contrast_agent=True)), ReasonCode.SEQUENCE),
+        (stack(flaw=Flaw(ReasonCode.MIXED_ORIENTATION, "not parallel")), ReasonCode.MIXED_ORIENTATION),
+        (stack(flaw=Flaw(ReasonCode.MULTI_FRAME, "frames say nothing")), ReasonCode.MULTI_FRAME),
+        (stack(slice_spacing_mm=4.8, slice_count=35), ReasonCode.TOO_THICK),
+        (stack(slice_count=9), ReasonCode.TOO_FEW_SLICES),
+        (stack(most_at_a_position=10, time_points=10), ReasonCode.REPEATED_POSITION),
+        (stack(most_at_a_position=2), ReasonCode.REPEATED_POSITION),
+        (
+            stack(most_at_a_position=10, time_points=10, slice_count=5, gaps_mm=(9.0,) * 4),
+            ReasonCode.REPEATED_POSITION,
+        ),
+        (stack(echo_times_ms=(2.0, 9.0)), ReasonCode.REPEATED_POSITION),
+        (stack(gaps_mm=(1.0,) * 50 + (3.0,)), ReasonCode.GAP),
+        (stack(gaps_mm=(1.0,) * 50 + (1.4,)), ReasonCode.NON_UNIFORM),
+        (header(pixel_flaw=Flaw(ReasonCode.TRANSFER_SYNTAX, "there is no decoder")), ReasonCode.TRANSFER_SYNTAX),
     ],
 )
-def test_what_is_not_wanted_says_why(changes: dict[str, Any], code: ReasonCode) -> None:
+def test_what_is_not_wanted_says_why(series: SeriesHeader, code: ReasonCode) -> None:
     """Each reason has its own code, a person's sentence, and no model runs."""
-    selection = select(header(**changes), (MODEL,))
+    selection = select(series, (MODEL,))
     assert selection.refusal is not None
     assert selection.refusal.code == code.value
     assert len(selection.refusal.message) > 10
@@ -91,21 +94,22 @@ def test_the_description_never_reaches_the_message() -> None:
 
 
 @pytest.mark.parametrize(
-    "changes",
+    "series",
     [
-        {"image_type": frozenset({"DERIVED", "SECONDARY"})},
-        {"image_type": frozenset()},
-        {"body_part": ""},
-        {"slice_spacing_mm": None},
-        {"slice_spacing_mm": 3.0},
-        {"slice_count": 10},
-        {"series_description": "", "protocol_name": "t1_mprage"},
-        {"series_description": "t1_mprage", "protocol_name": "brain t1 and flair"},
+        header(image_type=frozenset({"DERIVED", "SECONDARY"})),
+        header(image_type=frozenset()),
+        header(body_part=""),
+        stack(slice_spacing_mm=None),
+        stack(slice_spacing_mm=3.0),
+        stack(slice_count=10),
+        stack(gaps_mm=(1.0,) * 50 + (2.0,)),
+        header(series_description="", protocol_name="t1_mprage"),
+        header(series_description="t1_mprage", protocol_name="brain t1 and flair"),
     ],
 )
-def test_what_is_poor_but_right_is_wanted(changes: dict[str, Any]) -> None:
-    """DERIVED alone, missing optional attributes and an examination-wide protocol name refuse nothing."""
-    assert reason(header(**changes)) is None
+def test_what_is_poor_but_right_is_wanted(series: SeriesHeader) -> None:
+    """DERIVED alone, missing optional attributes, one slice less and an examination-wide protocol refuse nothing."""
+    assert reason(series) is None
 
 
 def test_a_node_without_models_says_so() -> None:
@@ -124,8 +128,8 @@ def test_only_models_that_want_it_run() -> None:
 def test_the_closest_refusal_is_told() -> None:
     """A thick T1 is told about its spacing, not that a CT model exists."""
     ct = with_id(with_rule(modality="CT"), "ct_model")
-    assert reason(header(slice_spacing_mm=5.0), ct, MODEL) == ReasonCode.TOO_THICK
-    assert reason(header(slice_spacing_mm=5.0), MODEL, ct) == ReasonCode.TOO_THICK
+    assert reason(stack(slice_spacing_mm=5.0), ct, MODEL) == ReasonCode.TOO_THICK
+    assert reason(stack(slice_spacing_mm=5.0), MODEL, ct) == ReasonCode.TOO_THICK
 
 
 def test_a_rule_without_sequence_takes_any() -> None:
@@ -172,9 +176,9 @@ def test_contrast_medium_is_refused_whatever_the_series_is_called() -> None:
 def test_a_plane_that_is_wanted_is_demanded(plane: Plane | None) -> None:
     """The reason has a name of its own, also where the header does not tell how the slices lie."""
     axial = with_rule(plane=Plane.AXIAL)
-    assert reason(header(plane=plane), axial) == ReasonCode.PLANE
-    assert reason(header(plane=Plane.AXIAL), axial) is None
-    assert reason(header(plane=plane)) is None
+    assert reason(stack(plane=plane), axial) == ReasonCode.PLANE
+    assert reason(stack(plane=Plane.AXIAL), axial) is None
+    assert reason(stack(plane=plane)) is None
 
 
 @pytest.mark.parametrize(
@@ -204,7 +208,7 @@ def test_a_model_wants_what_any_of_its_channels_wants() -> None:
 def test_the_closest_refusal_is_sought_over_all_channels() -> None:
     """A FLAIR with too few slices is told about its slices, not that it is no T1."""
     model = with_channels(MODEL, T1=Weighting.T1, FLAIR=Weighting.FLAIR)
-    assert reason(replace(FLAIR_HEADER, slice_count=3), model) == ReasonCode.TOO_FEW_SLICES
+    assert reason(with_stack(FLAIR_HEADER, slice_count=3), model) == ReasonCode.TOO_FEW_SLICES
 
 
 def test_two_versions_of_a_model_are_decided_on_each() -> None:
@@ -220,3 +224,51 @@ def test_a_series_fits_a_channel_only_if_nothing_speaks_against_it() -> None:
     assert fits(FLAIR_HEADER, rule)
     assert not fits(replace(FLAIR_HEADER, image_type=frozenset({"LOCALIZER"})), rule)
     assert not fits(replace(FLAIR_HEADER, acquisition=replace(FLAIR, echo_time_ms=20.0)), rule)
+
+
+def test_what_a_model_accepts_of_geometry_is_its_own_matter() -> None:
+    """Missing slices, uneven distances, time points and echoes are refused unless the rule names them."""
+    holey = stack(gaps_mm=(1.0,) * 50 + (3.0, 3.0))
+    assert reason(holey, with_rule(slices=SliceRule(missing_slices=3))) == ReasonCode.GAP
+    assert reason(holey, with_rule(slices=SliceRule(missing_slices=4))) is None
+    uneven = stack(gaps_mm=(1.0,) * 50 + (1.15,))
+    assert reason(uneven, with_rule(slices=SliceRule(spacing_deviation=0.2))) is None
+    series = stack(most_at_a_position=4, time_points=4)
+    assert reason(series, with_rule(slices=SliceRule(time_point=4))) is None
+    assert reason(series, with_rule(slices=SliceRule(time_point=5))) == ReasonCode.REPEATED_POSITION
+    assert reason(series, with_rule(slices=SliceRule(time_point=-5))) == ReasonCode.REPEATED_POSITION
+
+
+def test_the_contrast_is_that_of_the_echo_that_is_asked_for() -> None:
+    """The first of a double echo is proton density, the second T2."""
+    double = replace(with_stack(T2_HEADER, echo_times_ms=(12.0, 93.0)), series_description="dual echo")
+    t2 = with_rule(sequence=Weighting.T2, exclude_description=())
+    assert reason(double, with_rule(t2, slices=SliceRule(echo=2))) is None
+    assert reason(double, with_rule(t2, slices=SliceRule(echo=1))) == ReasonCode.SEQUENCE
+
+
+def test_a_series_is_wanted_if_one_of_its_stacks_is() -> None:
+    """And that one is analysed; of several, the one with the most slices, then the thinnest, then the first."""
+    rule = with_rule(plane=Plane.AXIAL).channels[0].selection
+    sagittal = make_stack(300, name="sagittal", plane=Plane.SAGITTAL)
+    short = make_stack(20, name="short", plane=Plane.AXIAL)
+    thick = make_stack(30, 2.0, name="thick", plane=Plane.AXIAL)
+    thin = make_stack(30, 1.0, name="thin", plane=Plane.AXIAL)
+    series = header(stacks=(sagittal, short, thick, thin))
+    assert fits(series, rule)
+    assert best_stack(series, rule).name == "thin"
+    assert best_stack(header(stacks=(sagittal, thick, replace(thick, name="same"))), rule).name == "thick"
+    assert not fits(header(stacks=(sagittal,)), rule)
+    assert best_stack(header(stacks=(replace(sagittal, slice_count=5), sagittal)), rule).slice_count == 300
+
+
+def test_every_model_has_its_own_reason() -> None:
+    """A person who looks into a series is told about each."""
+    assert refusal_of(HEADER, MODEL) is None
+    for series, code in (
+        (header(modality="CT"), ReasonCode.MODALITY),
+        (header(burned_in=True), "selection.secondary_capture"),
+    ):
+        refusal = refusal_of(series, MODEL)
+        assert refusal is not None
+        assert refusal.code == code

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from pydicom.dataset import Dataset
 
+from inference.domain.model_spec import SliceRule
 from inference.errors import ReasonCode, UnsupportedGeometry
-from inference.slices import SlicePlane, arrange, plane_of
+from inference.slices import SlicePlane, arrange, plane_from
 
 MATRIX = (4, 5)
 
@@ -97,19 +97,42 @@ def test_turned_and_stretched_slices_are_named() -> None:
     assert refusal([planes[0], replace(planes[1], row_mm=0.6), planes[2]]) == ReasonCode.MIXED_MATRIX
 
 
-def image(**changes: object) -> Dataset:
-    data_set = Dataset()
-    data_set.ImagePositionPatient = [1, 2, 3]
-    data_set.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
-    data_set.PixelSpacing = [0.5, 0.75]
-    for keyword, value in changes.items():
-        setattr(data_set, keyword, value)
-    return data_set
+def test_as_many_slices_may_be_missing_as_the_rule_accepts() -> None:
+    """Each has its place, wherever the gaps are; one more is refused, and the reason counts them."""
+    heights = [0.0, 1, 2, 5, 6, 8, 9]
+    arrangement = arrange(planes_at(heights), MATRIX, SliceRule(missing_slices=3))
+    assert arrangement.sources == (0, 1, 2, None, None, 3, 4, None, 5, 6)
+    assert arrangement.grid.shape[0] == 10
+    with pytest.raises(
+        UnsupportedGeometry, match=r"missing inside the volume: 3; the model wants at most 2"
+    ) as caught:
+        arrange(planes_at(heights), MATRIX, SliceRule(missing_slices=2))
+    assert caught.value.code == ReasonCode.GAP
+
+
+def test_uneven_slices_are_taken_as_far_as_the_rule_accepts_and_their_error_is_told() -> None:
+    """The lattice is even, and it is known how far a slice lies from its place on it."""
+    heights = [0.0, 2, 4.2, 6.2, 8.2]
+    assert refusal(planes_at(heights)) == ReasonCode.NON_UNIFORM
+    arrangement = arrange(planes_at(heights), MATRIX, SliceRule(spacing_deviation=0.15))
+    assert arrangement.grid.spacing_mm[0] == pytest.approx(2.05)
+    assert arrangement.error_mm == pytest.approx(0.1)
+    assert arrange(planes_at([0, 2, 4]), MATRIX).error_mm == pytest.approx(0.0, abs=1e-9)
+
+
+def test_distances_that_alternate_are_no_gaps() -> None:
+    """With as many long steps as short ones, the short ones decide what is missing."""
+    with pytest.raises(UnsupportedGeometry, match="missing inside the volume: 2") as caught:
+        arrange(planes_at([0, 1, 3, 4, 6]), MATRIX)
+    assert caught.value.code == ReasonCode.GAP
+
+
+ORIENTATION = (1.0, 0, 0, 0, 1.0, 0)
 
 
 def test_a_plane_is_read() -> None:
     """Row direction comes first in ImageOrientationPatient, row spacing first in PixelSpacing."""
-    plane = plane_of(image())
+    plane = plane_from((1, 2, 3), ORIENTATION, (0.5, 0.75))
     assert plane is not None
     assert (plane.row_mm, plane.column_mm) == (0.5, 0.75)
     np.testing.assert_array_equal(plane.along_row, [1, 0, 0])
@@ -117,17 +140,20 @@ def test_a_plane_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    "changes",
+    ("position", "orientation", "spacing"),
     [
-        {"ImagePositionPatient": None},
-        {"ImageOrientationPatient": [1, 0, 0]},
-        {"ImageOrientationPatient": [0, 0, 0, 0, 0, 0]},
-        {"ImageOrientationPatient": [1, 0, 0, 1, 0, 0]},
-        {"PixelSpacing": [0, 1]},
-        {"PixelSpacing": [-1, 1]},
-        {"PixelSpacing": None},
+        (None, ORIENTATION, (1, 1)),
+        ((0, 0, 0), None, (1, 1)),
+        ((0, 0, 0), ORIENTATION, None),
+        ((0, 0, 0), (0, 0, 0, 0, 0, 0), (1, 1)),
+        ((0, 0, 0), (1, 0, 0, 1, 0, 0), (1, 1)),
+        ((0, 0, 0), (2, 0, 0, 0, 1, 0), (1, 1)),
+        ((0, 0, 0), ORIENTATION, (0, 1)),
+        ((0, 0, 0), ORIENTATION, (-1, 1)),
     ],
 )
-def test_a_plane_that_makes_no_sense_is_none(changes: dict[str, object]) -> None:
-    """Absent, too short, degenerate or impossible geometry is no geometry."""
-    assert plane_of(image(**changes)) is None
+def test_a_plane_that_makes_no_sense_is_none(
+    position: Sequence[float] | None, orientation: Sequence[float] | None, spacing: Sequence[float] | None
+) -> None:
+    """Absent, degenerate or impossible geometry is no geometry."""
+    assert plane_from(position, orientation, spacing) is None

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from inference.domain.geometry import Grid
 from inference.domain.result import AnalysisResult
+from inference.headers import read_headers
 from inference.measure import measure
 from inference.postprocess import postprocess
 from inference.preprocess import preprocess
-from inference.reading import read_headers
 from inference.uids import OutputUIDs
 from inference.volume_builder import build_volume
 from tests.support.model_packages import make_spec
@@ -95,7 +95,7 @@ def analysed(folder: Path, acquisition: Acquisition) -> tuple[AnalysisResult, fl
     order = np.random.default_rng(acquisition.seed).permutation(grid.shape[0])
     options = SeriesOptions(order=[int(index) for index in order])
     series = revision_of(write_series(folder, draw(grid), grid, options))
-    volume = build_volume(series, read_headers(series.instances))
+    volume = build_volume(read_headers(series.instances))
     network = preprocess([volume], SPEC)
     above = network.tensor[:, 0] - 500
     answer = postprocess((np.stack([-above, above], axis=1),), network.grid, volume.grid, SPEC)
@@ -141,7 +141,7 @@ def test_a_mirrored_patient_gives_a_mirrored_result(tmp_path: Path, axis: int) -
     mirror[axis, axis] = -1
     mirrored = Grid(grid.shape, mirror @ grid.origin_mm, mirror @ grid.steps_mm)
     series = revision_of(write_series(tmp_path, draw(grid), mirrored))
-    volume = build_volume(series, read_headers(series.instances))
+    volume = build_volume(read_headers(series.instances))
     network = preprocess([volume], SPEC)
     above = network.tensor[:, 0] - 500
     answer = postprocess((np.stack([-above, above], axis=1),), network.grid, volume.grid, SPEC)

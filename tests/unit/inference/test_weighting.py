@@ -82,6 +82,28 @@ def test_descriptions_decide_where_timing_is_absent(description: str, expected: 
     )
 
 
+@pytest.mark.parametrize(
+    ("stated", "expected"),
+    [
+        ("T1", {Weighting.T1}),
+        ("T2", {Weighting.T2}),
+        ("FLUID_ATTENUATED", {Weighting.FLAIR}),
+        ("PROTON_DENSITY", set()),
+        ("DIFFUSION", set()),
+        ("", {Weighting.T1}),
+    ],
+)
+def test_a_contrast_that_is_stated_is_believed_before_words(stated: str, expected: set[Weighting]) -> None:
+    """An enhanced image says its Acquisition Contrast (PS3.3 section C.8.13.3.1.2)."""
+    assert weightings(named("t1_mprage", Acquisition(stated_contrast=stated))) == expected
+
+
+def test_timing_is_believed_before_a_stated_contrast() -> None:
+    """Some converters write T1 for everything; but no timing makes a plain image of diffusion."""
+    assert weightings(named("", replace(TURBO_SPIN_ECHO_T2, stated_contrast="T1"))) == {Weighting.T2}
+    assert weightings(named("", replace(MPRAGE, stated_contrast="DIFFUSION"))) == set()
+
+
 @pytest.mark.parametrize("kind", ["P", "PHASE", "IMAGINARY", "P_FFE"])
 def test_phase_images_are_not_t1(kind: str) -> None:
     """A phase image shares timing and name with its magnitude."""

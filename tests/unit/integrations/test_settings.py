@@ -162,6 +162,33 @@ def test_a_peer_that_is_not_one(address: str) -> None:
     assert len(faults({**SERVER, "NODE_ARCHIVE": address})) == 1
 
 
+def test_character_sets_of_senders() -> None:
+    """One for all, and one by calling AE title; a leading backslash, as headers have it, is no fault."""
+    env = {
+        **SERVER,
+        "NODE_DEFAULT_CHARSET": "\\ISO 2022 IR 149",
+        "NODE_CHARSETS_BY_AE": "CT1=GB18030, MR1=ISO_IR 192",
+    }
+    charsets = load_settings(env).character_sets
+    assert [charsets.of(sender) for sender in ("CT1", " CT1 ", "MR1", "OTHER")] == [
+        "GB18030", "GB18030", "ISO_IR 192", "ISO 2022 IR 149",
+    ]  # fmt: skip
+
+
+def test_without_a_word_text_is_latin() -> None:
+    """What most devices that say nothing meant."""
+    assert load_settings(SERVER).character_sets.of("ANYBODY") == "ISO_IR 100"
+
+
+@pytest.mark.parametrize(
+    "env",
+    [{"NODE_DEFAULT_CHARSET": "EUC-KR"}, {"NODE_CHARSETS_BY_AE": "GB18030"}, {"NODE_CHARSETS_BY_AE": "CT1=korean"}],
+)
+def test_a_character_set_that_is_none(env: dict[str, str]) -> None:
+    """Defined Terms of PS3.3 section C.12.1.1.2 only, each with its sender."""
+    assert len(faults({**SERVER, **env})) == 1
+
+
 def test_an_empty_variable_is_absent() -> None:
     """Compose files leave empty variables behind; they mean the default."""
     assert load_settings({**SERVER, "NODE_DB_PORT": "", "NODE_ARCHIVE": ""}).db_port == 3306

@@ -13,8 +13,8 @@ from pydicom import dcmread
 from dicom_node.demo.overlay import HEIGHT_PIXELS, draw_overlay, read_label_map
 from inference.domain.model_inputs import ModelInputs
 from inference.domain.study import SeriesRevision
+from inference.headers import read_headers
 from inference.pipeline import Surroundings, analyse
-from inference.reading import read_headers
 from inference.volume_builder import build_volume
 from tests.support.fakes import FixedClock
 from tests.support.small_analysis import SHAPE, SPEC, STEP, ThresholdRunner, blocks, write_blocks
@@ -58,7 +58,7 @@ def hue(picture: np.ndarray, row: int, column: int) -> int:
 
 def test_the_label_map_comes_back(series: SeriesRevision, tmp_path: Path) -> None:
     """Segment numbers on the source grid, frame by frame where the SEG says."""
-    volume = build_volume(series, read_headers(series.instances))
+    volume = build_volume(read_headers(series.instances))
     labels = read_label_map(dcmread(write_seg(series, tmp_path / "seg.dcm")), volume)
     np.testing.assert_array_equal(labels, blocks())
 
@@ -70,7 +70,7 @@ def test_a_segmentation_of_one_frame_comes_back(tmp_path: Path) -> None:
     series = revision_of(write_series(tmp_path / "in", drawn * STEP, axial_grid(SHAPE, (2.0, 2.0, 2.0))))
     segmentation = dcmread(write_seg(series, tmp_path / "seg.dcm", labels=1))
     assert segmentation.NumberOfFrames == 1
-    labels = read_label_map(segmentation, build_volume(series, read_headers(series.instances)))
+    labels = read_label_map(segmentation, build_volume(read_headers(series.instances)))
     np.testing.assert_array_equal(labels, drawn)
 
 

@@ -14,7 +14,8 @@ from dicom_node.demo import phantom
 from dicom_node.demo.phantom import T1_BRIGHTNESS, Rendering, data_sets, load_labels, render, true_volumes_ml, write
 from inference.domain.geometry import Grid
 from inference.domain.volume import Volume
-from inference.reading import describe, read_headers
+from inference.headers import read_headers
+from inference.reading import describe
 from inference.selection import select
 from inference.volume_builder import build_volume
 from models.catalogue import FolderCatalogue, builtin_models_root
@@ -50,7 +51,7 @@ def built(folder: Path, rendering: Rendering) -> tuple[Volume, Sequence[Dataset]
     """Write the phantom and read it as the node does."""
     series = revision_of(write(folder, rendering))
     headers = read_headers(series.instances)
-    return build_volume(series, headers), headers
+    return build_volume(headers), headers
 
 
 # The label map

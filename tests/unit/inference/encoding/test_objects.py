@@ -83,6 +83,15 @@ def test_patient_study_and_frame_of_reference_are_the_sources(case: Case, seg: D
     assert seg.FrameOfReferenceUID == source.FrameOfReferenceUID
 
 
+def test_identifiers_that_are_too_long_for_an_object_are_left_empty(tmp_path: Path) -> None:
+    """A shortened one would be somebody else's; the Study Instance UID says which study it is."""
+    case = make_case(tmp_path, VARIANTS["over-long identifiers"])
+    for artifact in encode(case.encoding):
+        result = dcmread(BytesIO(artifact.content))
+        assert (result.AccessionNumber, result.StudyID) == ("", "")
+        assert result.StudyInstanceUID == case.encoding.data_sets[0].StudyInstanceUID
+
+
 def test_the_seg_says_what_its_segments_are(case: Case, seg: Dataset) -> None:
     """Codes, names, algorithm, colour and the tracking identity."""
     assert seg.SegmentationType == "BINARY"
@@ -249,9 +258,8 @@ def test_a_korean_patient_keeps_their_name(tmp_path: Path) -> None:
 
 def test_the_default_charset_is_used(tmp_path: Path) -> None:
     """For a source that names none."""
-    case = make_case(tmp_path, VARIANTS["no character set, EUC-KR"])
-    encoding = replace(case.encoding, default_charset="ISO 2022 IR 149")
-    for artifact in encode(encoding):
+    case = make_case(tmp_path, VARIANTS["no character set, EUC-KR"], charset="ISO 2022 IR 149")
+    for artifact in encode(case.encoding):
         assert str(dcmread(BytesIO(artifact.content)).PatientName) == "홍^길동"
 
 

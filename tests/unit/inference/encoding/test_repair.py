@@ -14,7 +14,6 @@ from inference.encoding.repair import (
     parse_date,
     parse_offset,
     parse_time,
-    redecode,
     repair,
 )
 
@@ -23,7 +22,7 @@ def repaired(tag: int, vr: str, value: object) -> object:
     """Repair a value; None where the element is left out."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        element = repair(DataElement(tag, vr, value), str)
+        element = repair(DataElement(tag, vr, value))
     return None if element is None else element.value
 
 
@@ -96,6 +95,11 @@ def test_offsets(text: str, expected: timezone | None) -> None:
         (0x00080050, "SH", "1" * 20, "1" * 20),
         (0x00200010, "SH", "1" * 20, "1" * 20),
         (0x00081010, "SH", "1" * 20, "1" * 16),
+        (0x00081030, "LO", ["left", "right"], "left/right"),
+        (0x00080050, "SH", ["1", "2"], "1/2"),
+        (0x00100010, "PN", ["Doe^Jane", "Roe"], "Doe^Jane/Roe"),
+        (0x00100010, "PN", "D" * 65 + "=洪^吉洞=a=b", "D" * 64 + "=洪^吉洞=a"),
+        (0x00100030, "DA", ["19700101", "19700102"], None),
         (0x00280010, "US", 7, 7),
         (0x00104000, "LT", "any text", "any text"),
         (0x00420011, "OB", b"bulk", None),
@@ -110,13 +114,6 @@ def test_one_bad_value_of_several_takes_the_element_with_it() -> None:
     """Half a list would mean something else."""
     assert repaired(0x00081155, "UI", ["1.2.3", "1.2.03"]) is None
     assert repaired(0x00080008, "CS", ["DERIVED", "PRIMARY"]) == ["DERIVED", "PRIMARY"]
-
-
-def test_text_beyond_latin_1_was_decoded_already() -> None:
-    """Decoding twice would destroy it; an unknown encoding changes nothing."""
-    assert redecode("홍", "euc_kr") == "홍"
-    assert redecode("Ä", "no such encoding") == "Ä"
-    assert redecode("홍".encode("euc_kr").decode("iso8859-1"), "euc_kr") == "홍"
 
 
 @pytest.mark.parametrize("number", [0.1, -1 / 3 * 1e-7, 123456789.123456789, -0.0, 1e300])

@@ -1,95 +1,89 @@
-"""Multi-frame sources: the functional groups are rebuilt from what the source says, in either place it may say it."""
+"""Multi-frame sources: results refer to instances and frames, wherever and in whatever order these are said."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset
-from pydicom.sequence import Sequence as DicomSequence
-from pydicom.uid import EnhancedMRImageStorage
 
 from inference.domain.identifiers import UID
 from inference.domain.model_inputs import ModelInputs
-from inference.domain.study import CompletionEvidence, SeriesRevision
-from inference.domain.volume import SourceFrame, Volume
 from inference.encoding.objects import EncodingInput, encode
 from inference.encoding.source_images import source_images
 from inference.errors import EncodingError
+from inference.headers import read_headers
 from inference.uids import OutputUIDs
+from inference.volume_builder import build_volume
+from tests.support.enhanced_series import EnhancedOptions, frames_on, write_enhanced
 from tests.support.findings import PRODUCED_AT, blocks, items, make_result, make_spec
-from tests.support.synthetic_series import SeriesOptions, axial_grid, make_instance
+from tests.support.synthetic_series import axial_grid, revision_of
 
 GRID = axial_grid((6, 20, 16), (2.5, 1.1, 0.9))
 ORDER = (3, 0, 5, 1, 4, 2)
 """Slice that each frame shows: frames are not stored in spatial order by rule."""
 
 
-def macro(**attributes: object) -> DicomSequence:
-    """Make a functional group macro of one item."""
-    item = Dataset()
-    for keyword, value in attributes.items():
-        setattr(item, keyword, value)
-    return DicomSequence([item])
-
-
-def enhanced(order: Sequence[int] = ORDER, orientation_per_frame: bool = False) -> Dataset:
-    """Give the header of a multi-frame image; an entry of -1 is a frame far away."""
-    header = make_instance(np.zeros((20, 16)), GRID, 0, SeriesOptions(sop_class_uid=EnhancedMRImageStorage))
-    measures = macro(PixelSpacing=header.PixelSpacing, SliceThickness=2.5)
-    orientation = macro(ImageOrientationPatient=header.ImageOrientationPatient)
-    shared = Dataset()
-    shared.PixelMeasuresSequence = measures
-    if not orientation_per_frame:
-        shared.PlaneOrientationSequence = orientation
-    header.SharedFunctionalGroupsSequence = DicomSequence([shared])
-    frames = []
-    for index in order:
-        position = GRID.to_lps((index if index >= 0 else 40, 0, 0))
-        frame = Dataset()
-        frame.PlanePositionSequence = macro(ImagePositionPatient=[f"{value:.6f}" for value in position])
-        if orientation_per_frame:
-            frame.PlaneOrientationSequence = orientation
-        frames.append(frame)
-    header.PerFrameFunctionalGroupsSequence = DicomSequence(frames)
-    header.NumberOfFrames = len(frames)
-    for keyword in ("PixelData", "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness"):
-        del header[keyword]
-    return header
-
-
-def encoding_of(header: Dataset, order: Sequence[int] = ORDER) -> EncodingInput:
-    """Put a result on a multi-frame image."""
-    numbers = {index: number for number, index in enumerate(order, start=1)}
-    uid, sop_class = UID(header.SOPInstanceUID), UID(header.SOPClassUID)
-    frames = tuple(SourceFrame(uid, sop_class, numbers[index]) for index in range(GRID.shape[0]))
-    volume = Volume(np.zeros(GRID.shape, np.float32), GRID, frames, UID(header.FrameOfReferenceUID))
-    spec, labels = make_spec(), blocks(GRID.shape)
-    series = SeriesRevision(
-        UID(header.StudyInstanceUID), UID(header.SeriesInstanceUID), 1, (), CompletionEvidence.OFFLINE
-    )
+def enhanced(folder: Path, options: EnhancedOptions | None = None) -> EncodingInput:
+    """Put a result on an enhanced series."""
+    frames = frames_on(np.zeros(GRID.shape), GRID, ORDER)
+    series = revision_of(write_enhanced(folder, frames, options or EnhancedOptions()))
+    headers = read_headers(series.instances)
+    volume, spec = build_volume(headers), make_spec()
     uids = OutputUIDs.derive(ModelInputs(series), spec.reference)
-    return EncodingInput(volume, [header], make_result(labels, GRID, spec, uids), spec, uids, PRODUCED_AT)
+    result = make_result(blocks(GRID.shape), volume.grid, spec, uids)
+    return EncodingInput(volume, [header.data_set for header in headers], result, spec, uids, PRODUCED_AT)
 
 
-@pytest.mark.parametrize("orientation_per_frame", [False, True])
-def test_every_segment_frame_names_its_source_frame_and_lies_there(orientation_per_frame: bool) -> None:
-    """Whatever the order of the frames, and wherever the orientation is said."""
-    encoding = encoding_of(enhanced(orientation_per_frame=orientation_per_frame))
-    seg = dcmread(BytesIO(encode(encoding)[0].content))
+def sources(seg: Dataset) -> list[tuple[str, int, Sequence[float]]]:
+    """Give for each frame of a SEG the instance and frame it was made from, and where it lies."""
+    found = []
     for frame in seg.PerFrameFunctionalGroupsSequence:
-        number = frame.DerivationImageSequence[0].SourceImageSequence[0].ReferencedFrameNumber
-        expected = GRID.to_lps((ORDER[number - 1], 0, 0))
-        assert np.allclose(np.array(frame.PlanePositionSequence[0].ImagePositionPatient, float), expected, atol=1e-5)
+        (source,) = frame.DerivationImageSequence[0].SourceImageSequence
+        position = [float(value) for value in frame.PlanePositionSequence[0].ImagePositionPatient]
+        found.append((source.ReferencedSOPInstanceUID, source.ReferencedFrameNumber, position))
+    return found
 
 
-def test_contours_name_their_source_frame() -> None:
+@pytest.mark.parametrize("per_frame", [False, True])
+def test_every_segment_frame_names_its_source_frame_and_lies_there(tmp_path: Path, per_frame: bool) -> None:
+    """Whatever the order of the frames, and wherever the orientation is said."""
+    encoding = enhanced(tmp_path, EnhancedOptions(per_frame=per_frame))
+    seg = dcmread(BytesIO(encode(encoding)[0].content))
+    (instance,) = {uid for uid, _, _ in sources(seg)}
+    assert instance == encoding.data_sets[0].SOPInstanceUID
+    for _, number, position in sources(seg):
+        assert np.allclose(position, GRID.to_lps((ORDER[number - 1], 0, 0)), atol=1e-5)
+    (series,) = seg.ReferencedSeriesSequence
+    assert [reference.ReferencedSOPInstanceUID for reference in series.ReferencedInstanceSequence] == [instance]
+
+
+def test_a_volume_of_several_instances_refers_to_each(tmp_path: Path) -> None:
+    """A concatenation: the frames of two instances make one volume, and each keeps its own numbers."""
+    encoding = enhanced(tmp_path, EnhancedOptions(instances=2))
+    seg, sr = (dcmread(BytesIO(artifact.content)) for artifact in encode(encoding))
+    in_order = {header.SOPInstanceUID: header.InstanceNumber for header in encoding.data_sets}
+    for uid, number, position in sources(seg):
+        slice_index = ORDER[3 * (in_order[uid] - 1) + number - 1]
+        assert np.allclose(position, GRID.to_lps((slice_index, 0, 0)), atol=1e-5)
+    (series,) = seg.ReferencedSeriesSequence
+    referenced = [reference.ReferencedSOPInstanceUID for reference in series.ReferencedInstanceSequence]
+    assert sorted(referenced) == sorted(in_order)
+    (study,) = sr.CurrentRequestedProcedureEvidenceSequence
+    evidence = [
+        item.ReferencedSOPInstanceUID for s in study.ReferencedSeriesSequence for item in s.ReferencedSOPSequence
+    ]
+    assert sorted(evidence) == sorted([*in_order, seg.SOPInstanceUID])
+
+
+def test_contours_name_their_source_frame(tmp_path: Path) -> None:
     """An SCOORD on a multi-frame image says on which frame it lies (PS3.3 section C.18.4)."""
-    encoding = encoding_of(enhanced())
+    encoding = enhanced(tmp_path)
     groups = items(dcmread(BytesIO(encode(encoding)[1].content)), "Measurement Group")[1::2]
     for group, segment in zip(groups, encoding.result.segments, strict=True):
         image = items(group, "Image Region")[0].ContentSequence[0].ReferencedSOPSequence[0]
@@ -97,30 +91,26 @@ def test_contours_name_their_source_frame() -> None:
         assert ORDER[image.ReferencedFrameNumber - 1] == areas.argmax()
 
 
-def test_frames_that_the_volume_does_not_use_stay_empty() -> None:
-    """An object may hold more than the volume that was analysed."""
-    order = (*ORDER, -1)
-    seg = dcmread(BytesIO(encode(encoding_of(enhanced(order)))[0].content))
-    used = {
-        frame.DerivationImageSequence[0].SourceImageSequence[0].ReferencedFrameNumber
-        for frame in seg.PerFrameFunctionalGroupsSequence
-    }
-    assert 7 not in used
+def test_an_instance_that_is_not_at_hand_is_refused(tmp_path: Path) -> None:
+    """The volume and the headers do not belong together."""
+    encoding = enhanced(tmp_path, EnhancedOptions(instances=2))
+    with pytest.raises(EncodingError, match="not at hand"):
+        encode(replace(encoding, data_sets=encoding.data_sets[:1]))
 
 
-def test_frames_of_which_the_image_has_no_such_number_are_refused() -> None:
-    """The volume and the header do not belong together."""
-    encoding = encoding_of(enhanced())
-    short = enhanced(ORDER[:4])
-    with pytest.raises(EncodingError, match="one multi-frame instance"):
-        encode(replace(encoding, data_sets=[short]))
+def test_a_frame_without_position_is_refused(tmp_path: Path) -> None:
+    """Nothing is drawn where nobody knows where it is."""
+    encoding = enhanced(tmp_path)
+    for group in encoding.data_sets[0].PerFrameFunctionalGroupsSequence:
+        del group.PlanePositionSequence
+    with pytest.raises(EncodingError, match="no Image Position"):
+        encode(encoding)
 
 
-def test_a_stated_geometry_that_is_not_the_volumes_is_not_copied() -> None:
+def test_a_stated_geometry_that_is_not_the_volumes_is_not_copied(tmp_path: Path) -> None:
     """The grid is what the result lies on; a header that says otherwise is wrong."""
-    header = enhanced()
+    encoding = enhanced(tmp_path)
+    header = encoding.data_sets[0]
     header.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].PixelSpacing = [9, 9]
-    encoding = encoding_of(header)
-    images = source_images(encoding.volume, [header], UID("1.2.3"), "ISO_IR 100")
-    measures = images.header.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
-    assert [float(value) for value in measures.PixelSpacing] == [1.1, 0.9]
+    images = source_images(encoding.volume, [header], UID("1.2.3"))
+    assert [float(value) for value in images.header.PixelSpacing] == [1.1, 0.9]

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 import pytest
 
 from inference.domain.codes import Code
-from inference.domain.result import Report, Subject
+from inference.domain.result import NameGroup, Report, Subject
 from inference.errors import FHIRRejected
 from integrations.fhir.mapping import report_bundle
 from tests.support.reports import SEOUL, Names, findings_report, make_report, tumor_report
@@ -29,7 +29,7 @@ def only(report: Report, kind: str) -> dict[str, Any]:
     return resource
 
 
-def with_subject(**changes: str) -> Report:
+def with_subject(**changes: Any) -> Report:
     """Give a report about somebody else."""
     report = make_report()
     return replace(report, subject=replace(report.subject, **changes))
@@ -90,6 +90,26 @@ def test_the_patient_is_who_the_source_says() -> None:
     assert patient["identifier"][0]["value"] == "P-1"
     assert patient["name"] == [{"family": "홍", "given": ["길동"]}]
     assert (patient["gender"], patient["birthDate"]) == ("male", "1980-01-02")
+
+
+def test_every_form_of_a_name_is_told() -> None:
+    """Alphabetic, ideographic and phonetic, each said to be what it is (HL7 V3 EntityNameUse, iso21090)."""
+    names = (
+        NameGroup("ABC", "Hong", "Gildong", middle="K", prefix="Dr", suffix="PhD"),
+        NameGroup("IDE", "洪", "吉洞"),
+    )
+    said = only(with_subject(names=names), "Patient")["name"]
+    assert [name.pop("extension")[0]["valueCode"] for name in said] == ["ABC", "IDE"]
+    assert said == [
+        {"family": "Hong", "given": ["Gildong", "K"], "prefix": ["Dr"], "suffix": ["PhD"]},
+        {"family": "洪", "given": ["吉洞"]},
+    ]
+
+
+def test_a_name_in_one_other_form_says_which() -> None:
+    """Only an alphabetic name needs no word."""
+    (name,) = only(with_subject(names=(NameGroup("IDE", "洪", "吉洞"),)), "Patient")["name"]
+    assert name["extension"][0]["valueCode"] == "IDE"
 
 
 def test_the_same_number_of_another_issuer_is_another_patient() -> None:
