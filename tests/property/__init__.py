@@ -1,0 +1,1 @@
+"""Property tests: whatever a hospital sends, the answer lies where it belongs."""
