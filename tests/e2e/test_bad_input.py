@@ -1,4 +1,4 @@
-"""Bad input, first set: everything gets the right status, ends with a named reason, and disturbs nothing else."""
+"""Bad input: everything gets the right status, ends with a named reason, and disturbs nothing else."""
 
 from __future__ import annotations
 
@@ -51,6 +51,22 @@ def _drop_pixels(data_set: Dataset, index: int) -> None:
         del data_set.PixelData
 
 
+def _turn_the_upper_half(data_set: Dataset, index: int) -> None:
+    if index >= SLICES // 2:
+        data_set.ImageOrientationPatient = [1, 0, 0, 0, 0, -1]
+
+
+def _go_back(data_set: Dataset, index: int) -> None:
+    """Put the upper half where the lower one is, at another time."""
+    if index >= SLICES // 2:
+        data_set.ImagePositionPatient[2] -= 3.0 * (SLICES // 2)
+        data_set.TemporalPositionIdentifier = 2
+
+
+def _drift(data_set: Dataset, index: int) -> None:
+    data_set.ImagePositionPatient[2] -= 0.02 * index**2
+
+
 BAD: Mapping[str, BadSeries] = {
     "truncated pixel data": BadSeries(lambda seed: SeriesOptions(seed, edit=_cut_in_half), ReasonCode.PIXEL_CORRUPT),
     "no pixel data": BadSeries(lambda seed: SeriesOptions(seed, edit=_drop_pixels), ReasonCode.PIXEL_MISSING),
@@ -60,6 +76,25 @@ BAD: Mapping[str, BadSeries] = {
     ),
     "secondary capture": BadSeries(
         lambda seed: SeriesOptions(seed, sop_class_uid=SecondaryCaptureImageStorage), ReasonCode.SECONDARY_CAPTURE
+    ),
+    "phantom": BadSeries(
+        lambda seed: SeriesOptions(seed, header={"StudyDescription": "ACR PHANTOM QA"}), ReasonCode.PHANTOM
+    ),
+    "derived map": BadSeries(
+        lambda seed: SeriesOptions(seed, header={"ImageType": ["DERIVED", "PRIMARY", "ADC"]}), ReasonCode.DERIVED
+    ),
+    "mosaic": BadSeries(
+        lambda seed: SeriesOptions(seed, header={"ImageType": ["ORIGINAL", "PRIMARY", "M", "MOSAIC"]}),
+        ReasonCode.MOSAIC,
+    ),
+    "two time points": BadSeries(lambda seed: SeriesOptions(seed, edit=_go_back), ReasonCode.REPEATED_POSITION),
+    "mixed orientations": BadSeries(
+        lambda seed: SeriesOptions(seed, edit=_turn_the_upper_half), ReasonCode.MIXED_ORIENTATION
+    ),
+    "missing slices": BadSeries(lambda seed: SeriesOptions(seed, omit=frozenset(range(20, 28))), ReasonCode.GAP),
+    "uneven spacing": BadSeries(lambda seed: SeriesOptions(seed, edit=_drift), ReasonCode.NON_UNIFORM),
+    "too few slices": BadSeries(
+        lambda seed: SeriesOptions(seed, omit=frozenset(range(5, SLICES))), ReasonCode.TOO_FEW_SLICES
     ),
     "CT where only MR models exist": BadSeries(
         lambda seed: SeriesOptions(seed, header={"Modality": "CT"}, sop_class_uid=CTImageStorage),
@@ -89,7 +124,7 @@ def test_bad_series_ends_with_its_named_reason(refused: tuple[BadSeries, dict[st
     assert series["decision"] == "rejected"
     assert series["reason"]["code"] == bad.reason
     assert series["reason"]["message"]
-    assert series["instance_count"] == SLICES
+    assert series["instance_count"] == SLICES - len(bad.options(0).omit)
     assert hospital.archived(study["study_uid"], "SEG") == []
     assert hospital.reports(study["study_uid"]) == []
 

@@ -11,17 +11,20 @@ import pytest
 import SimpleITK as sitk
 from numpy.typing import NDArray
 from pydicom import dcmread
+from pydicom.uid import EnhancedCTImageStorage, LegacyConvertedEnhancedMRImageStorage
 
+from inference.charsets import settle
 from inference.domain.job import ModelReference
 from inference.domain.model_inputs import ModelInputs
 from inference.domain.result import Place
 from inference.encoding.objects import EncodingInput, encode
 from inference.encoding.source import normalise
 from inference.encoding.withdrawal import withdrawal
-from inference.reading import read_headers
+from inference.headers import read_headers
 from inference.uids import OutputUIDs
 from inference.volume_builder import build_volume
 from tests.support.conformance import dcentvfy_errors, dciodvfy_errors, read_seg, read_sr
+from tests.support.enhanced_series import EnhancedOptions
 from tests.support.findings import (
     PRODUCED_AT,
     Case,
@@ -36,10 +39,13 @@ from tests.support.findings import (
 )
 from tests.support.shared_data import SHARED, needs_shared
 from tests.support.sources import VARIANTS
-from tests.support.synthetic_series import revision_of
-from tests.unit.inference.encoding.test_source_images import encoding_of, enhanced
+from tests.support.synthetic_series import SeriesOptions, revision_of
+from tests.unit.inference.encoding.test_source_images import enhanced
 
 pytestmark = pytest.mark.integration
+
+UNLIKE_THEIR_SOURCE = {"broken values", "no character set, EUC-KR", "frame of reference with leading zero"}
+"""Kinds of sources that a result must differ from, for they do not conform themselves."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +79,8 @@ def in_utf_8(paths: Sequence[Path], folder: Path) -> list[Path]:
     copies = []
     for path in paths:
         data_set = dcmread(path)
-        normal = normalise(data_set, "ISO 2022 IR 149")
+        settle(data_set, "ISO 2022 IR 149")
+        normal = normalise(data_set)
         for keyword in ("SpecificCharacterSet", "PatientName", "StudyDescription", "ReferringPhysicianName"):
             if keyword in normal:
                 data_set[keyword] = normal[keyword]
@@ -131,7 +138,7 @@ def test_results_of_every_kind_of_source_conform(tmp_path: Path, variant: str) -
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
-@pytest.mark.parametrize("variant", sorted(set(VARIANTS) - {"broken values", "no character set, EUC-KR"}))
+@pytest.mark.parametrize("variant", sorted(set(VARIANTS) - UNLIKE_THEIR_SOURCE))
 def test_results_belong_to_their_source(tmp_path: Path, variant: str) -> None:
     """Same patient and study, and no reference that leads nowhere."""
     case = make_case(tmp_path / "source", VARIANTS[variant])
@@ -221,9 +228,20 @@ def test_dcmqi_reads_a_detection_back(case: Case, tmp_path: Path) -> None:
         assert item["units"]["CodeValue"] == "%"
 
 
-def test_results_of_a_multi_frame_source_conform_and_are_read_back(tmp_path: Path) -> None:
-    """Frames in any order, of an Enhanced MR image."""
-    encoding = encoding_of(enhanced())
+@pytest.mark.parametrize(
+    "options",
+    [
+        EnhancedOptions(),
+        EnhancedOptions(per_frame=True),
+        EnhancedOptions(instances=2),
+        EnhancedOptions(SeriesOptions(header={"Modality": "CT"}), sop_class_uid=EnhancedCTImageStorage),
+        EnhancedOptions(sop_class_uid=LegacyConvertedEnhancedMRImageStorage),
+    ],
+    ids=["enhanced MR", "per frame", "concatenation", "enhanced CT", "legacy converted MR"],
+)
+def test_results_of_a_multi_frame_source_conform_and_are_read_back(tmp_path: Path, options: EnhancedOptions) -> None:
+    """Frames in any order, of one instance or several."""
+    encoding = enhanced(tmp_path / "source", options)
     written = write(encoding, tmp_path / "results")
     assert dciodvfy_errors(written.seg) == []
     assert dciodvfy_errors(written.sr) == []
@@ -235,7 +253,8 @@ def real_case(name: str) -> tuple[list[Path], EncodingInput]:
     paths = sorted(path for path in (SHARED / "data" / name / "dicom").iterdir() if path.is_file())
     series = revision_of(paths)
     headers = read_headers(series.instances)
-    volume = build_volume(series, headers)
+    volume = build_volume(headers)
+    data_sets = [header.data_set for header in headers]
     labels = np.zeros(volume.array.shape, dtype=np.uint8)
     bright = volume.array[volume.array > volume.array.mean()]
     for value, threshold in enumerate(np.quantile(bright, [0.1, 0.5, 0.8]), start=1):
@@ -243,7 +262,7 @@ def real_case(name: str) -> tuple[list[Path], EncodingInput]:
     spec = make_spec()
     uids = OutputUIDs.derive(ModelInputs(series), spec.reference)
     result = make_result(labels, volume.grid, spec, uids)
-    return paths, EncodingInput(volume, headers, result, spec, uids, PRODUCED_AT)
+    return paths, EncodingInput(volume, data_sets, result, spec, uids, PRODUCED_AT)
 
 
 @needs_shared

@@ -19,6 +19,7 @@ from sqlalchemy import Engine
 
 from dicom_node.application_entity import LARGEST_PDU_BYTES, ReceiverOptions
 from dicom_node.contexts import RECEIVED_TRANSFER_SYNTAXES
+from dicom_node.handlers import Destination
 from dicom_node.receiver import Receiver
 from dicom_node.spool import FolderSpool
 from inference.domain.identifiers import AETitle
@@ -244,7 +245,9 @@ def test_nothing_identifying_is_logged_by_the_library(
 
 def test_a_port_that_is_taken_is_a_configuration_error(node: Receiving, tmp_path: Path) -> None:
     """The reason is given, not a traceback of the socket library."""
-    second = Receiver(ReceiverOptions(OUR_TITLE, port=node.port), FolderSpool(tmp_path / "b"), node.index)
+    second = Receiver(
+        ReceiverOptions(OUR_TITLE, port=node.port), Destination(FolderSpool(tmp_path / "b"), node.index)
+    )
     with pytest.raises(ConfigurationError, match="cannot listen"):
         second.start()
 
