@@ -12,7 +12,7 @@ from typing import BinaryIO, Final, Literal
 from pydicom.encaps import generate_frames
 
 from inference.attributes import integer
-from inference.domain.transfer_syntaxes import ENCAPSULATED_TRANSFER_SYNTAXES
+from inference.domain.transfer_syntaxes import DEFLATED, ENCAPSULATED_TRANSFER_SYNTAXES
 from inference.errors import ReasonCode, UnsupportedPixelData
 from inference.file_format import open_file
 from inference.headers import InstanceHeader
@@ -58,7 +58,7 @@ def encoded_frames(header: InstanceHeader, form: PixelFormat, wanted: Sequence[i
     """
     try:
         with header.instance.path.open("rb") as file:
-            stream = open_file(file).stream
+            stream = open_file(file).stream if header.instance.transfer_syntax_uid == DEFLATED else file
             element = _enter_pixel_data(stream, header)
             if is_encapsulated(header):
                 yield from _codestreams(stream, header, element, wanted)

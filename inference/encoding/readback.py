@@ -14,18 +14,26 @@ from numpy.typing import NDArray
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
+from inference.domain.geometry import Grid
 from inference.domain.result import AnalysisResult, Segment
 from inference.domain.volume import Volume
 from inference.encoding.census import Census
 from inference.errors import EncodingError
 
 TOLERANCE: Final = 0.25
-"""Accepted distance between centroids, in voxels of the smallest spacing, for positions in the source are rounded;
-how far a slice lies from the lattice comes on top, for slightly uneven steps are treated as even."""
+"""Accepted distance of a place from where it should be, in voxels of the smallest spacing, for positions in the
+source are rounded. How far a slice lies off the lattice comes on top, for slightly uneven steps are treated as even.
+"""
+
+TURNED: Final = 2e-3
+"""How far the last pixel of a frame may be off besides, as a part of the diagonal: directions are rounded too."""
+
+VOLUME_TOLERANCE: Final = 0.01
+"""Accepted difference of volumes, as a part of the volume: as far as distances between slices may differ."""
 
 
 def check_seg(content: bytes, volume: Volume, result: AnalysisResult, census: Census) -> None:
-    """Compare every segment's voxel count and centroid with the result.
+    """Compare where frames lie with the source's slices, and every segment with the result: voxels, centroid, volume.
 
     Slices that were interpolated have no frame, so their voxels are not expected.
 
@@ -41,10 +49,13 @@ def check_seg(content: bytes, volume: Volume, result: AnalysisResult, census: Ce
     EncodingError
         If it says something else.
     """
-    found = _measure(dcmread(BytesIO(content)))
+    seg = dcmread(BytesIO(content))
+    limit_mm = TOLERANCE * min(volume.grid.spacing_mm) + volume.lattice_error_mm
+    _check_planes(seg, volume.grid, limit_mm)
+    found = _measure(seg)
     if set(found) != {segment.number for segment in result.segments}:
         raise EncodingError("the encoded segmentation does not hold the segments of the result")
-    limit_mm = TOLERANCE * min(volume.grid.spacing_mm) + volume.lattice_error_mm
+    voxel_ml = _voxel_ml(seg, volume.grid)
     for segment in result.segments:
         count, centroid = found[segment.number]
         expected_count, expected_centroid = _expect(segment, volume, census)
@@ -55,6 +66,11 @@ def check_seg(content: bytes, volume: Volume, result: AnalysisResult, census: Ce
         distance = float(np.linalg.norm(centroid - expected_centroid))
         if not distance <= limit_mm:
             raise EncodingError(f"segment {segment.number} was encoded {distance:.2f} mm away from where it is")
+        expected_ml = segment.volume.value * expected_count / segment.voxel_count
+        if abs(count * voxel_ml - expected_ml) > VOLUME_TOLERANCE * expected_ml:
+            raise EncodingError(
+                f"segment {segment.number} was encoded as {count * voxel_ml:.3f} mL instead of {expected_ml:.3f}"
+            )
 
 
 def _expect(segment: Segment, volume: Volume, census: Census) -> tuple[int, NDArray[np.float64]]:
@@ -69,12 +85,42 @@ def _expect(segment: Segment, volume: Volume, census: Census) -> tuple[int, NDAr
     return kept, (centroid * segment.voxel_count - lost_centroid * lost) / kept
 
 
-def _measure(seg: Dataset) -> dict[int, tuple[int, NDArray[np.float64]]]:
-    """Give voxel count and LPS centroid of each segment that has frames, from the object alone (PS3.3 C.7.6.2)."""
+def _check_planes(seg: Dataset, grid: Grid, limit_mm: float) -> None:
+    """Compare the first and the last pixel of every frame with those of the slice that is nearest to it."""
+    positions = [
+        group.PlanePositionSequence[0].ImagePositionPatient for group in seg.PerFrameFunctionalGroupsSequence
+    ]
+    first = np.array(positions, dtype=np.float64)
+    slices = np.rint(grid.to_index(first)[:, :1])
+    last_index = np.array(grid.shape[1:], dtype=np.float64) - 1
+    across = last_index @ _in_plane_steps(seg)
+    off_mm = np.linalg.norm(first - grid.to_lps(np.hstack([slices, np.zeros((len(slices), 2))])), axis=1).max()
+    opposite = grid.to_lps(np.hstack([slices, np.tile(last_index, (len(slices), 1))]))
+    turned_mm = np.linalg.norm(first + across - opposite, axis=1).max()
+    if off_mm > limit_mm or turned_mm > limit_mm + TURNED * float(np.linalg.norm(across)):
+        raise EncodingError(f"a frame was encoded {max(off_mm, turned_mm):.2f} mm off every slice of the source")
+
+
+def _in_plane_steps(seg: Dataset) -> NDArray[np.float64]:
+    """Give the steps from row to row and from column to column, LPS mm (PS3.3 section C.7.6.2.1.1)."""
     shared = seg.SharedFunctionalGroupsSequence[0]
     cosines = np.array(shared.PlaneOrientationSequence[0].ImageOrientationPatient, dtype=np.float64).reshape(2, 3)
     row_mm, column_mm = (float(value) for value in shared.PixelMeasuresSequence[0].PixelSpacing)
-    steps = np.stack([cosines[1] * row_mm, cosines[0] * column_mm])
+    return np.stack([cosines[1] * row_mm, cosines[0] * column_mm])
+
+
+def _voxel_ml(seg: Dataset, grid: Grid) -> float:
+    """Give a voxel's volume as the object says it; the distance of tilted slices is in their positions alone."""
+    area = np.cross(*_in_plane_steps(seg))
+    stated = seg.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].get("SpacingBetweenSlices")
+    if stated is None:
+        return abs(float(area @ grid.steps_mm[:, 0])) / 1000.0
+    return float(np.linalg.norm(area)) * float(stated) / 1000.0
+
+
+def _measure(seg: Dataset) -> dict[int, tuple[int, NDArray[np.float64]]]:
+    """Give voxel count and LPS centroid of each segment that has frames, from the object alone (PS3.3 C.7.6.2)."""
+    shared, steps = seg.SharedFunctionalGroupsSequence[0], _in_plane_steps(seg)
     counts: dict[int, int] = {}
     sums: dict[int, NDArray[np.float64]] = {}
     for index, group in enumerate(seg.PerFrameFunctionalGroupsSequence):

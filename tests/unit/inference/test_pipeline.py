@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pydicom import dcmread
+from pydicom.dataset import Dataset
 
 from inference.domain.job import StageTime
 from inference.domain.model_inputs import ModelInputs
-from inference.domain.model_spec import ModelSpec, OutputKind, Plausibility, Weighting
+from inference.domain.model_spec import ModelSpec, OutputKind, Plausibility, SliceRule, Weighting
 from inference.domain.study import SeriesRevision
 from inference.errors import DeviceOutOfMemory, ImplausibleResult, LeaseLost, NodeError, Stage, UnsupportedGeometry
 from inference.pipeline import Analysis, Surroundings, analyse
@@ -115,6 +116,22 @@ def test_a_missing_slice_is_told_to_the_reader(tmp_path: Path) -> None:
     analysis = Line(revision_of(write_blocks(tmp_path, SeriesOptions(omit=frozenset({6}))))).analyse()
     assert "slice" in " ".join(analysis.report.warnings)
     assert analysis.manifest["warnings"] == list(analysis.report.warnings)
+
+
+@pytest.mark.parametrize("largest_mm", [0.019, 0.15])
+def test_uneven_slices_that_the_model_accepts_come_out_whole(tmp_path: Path, largest_mm: float) -> None:
+    """They are treated as even, and the check of what was encoded knows how far they are not."""
+    shifts = np.random.default_rng(5).uniform(-largest_mm, largest_mm, len(blocks()))
+
+    def shifted(data_set: Dataset, index: int) -> None:
+        data_set.ImagePositionPatient[2] += round(float(shifts[index]), 6)
+
+    (channel,) = SPEC.channels
+    tolerant = replace(channel, selection=replace(channel.selection, slices=SliceRule(spacing_deviation=0.2)))
+    line = Line(revision_of(write_blocks(tmp_path, SeriesOptions(edit=shifted))))
+    analysis = line.analyse(replace(SPEC, channels=(tolerant,)))
+    np.testing.assert_array_equal(analysis.result.labels, blocks())
+    assert [artifact.kind for artifact in analysis.artifacts] == ["SEG", "SR"]
 
 
 def test_absent_structures_are_named(line: Line) -> None:

@@ -317,42 +317,6 @@ def test_the_model_says_what_is_published(case: Case, seg: bool, sr: bool, kinds
     assert [artifact.kind.value for artifact in encode(encoding)] == kinds
 
 
-def test_a_result_that_is_not_what_was_encoded_is_stopped(case: Case) -> None:
-    """A voxel count that disagrees means that somebody counted something else."""
-    first, *others = case.encoding.result.segments
-    wrong = replace(case.encoding.result, segments=(replace(first, voxel_count=first.voxel_count + 1), *others))
-    with pytest.raises(EncodingError, match="voxels"):
-        encode(replace(case.encoding, result=wrong))
-
-
-def test_a_displaced_result_is_stopped(case: Case) -> None:
-    """A mirrored or shifted result looks right and is not."""
-    first, *others = case.encoding.result.segments
-    x, y, z = first.centroid_lps_mm
-    wrong = replace(case.encoding.result, segments=(replace(first, centroid_lps_mm=(-x - 1, y, z)), *others))
-    with pytest.raises(EncodingError, match="mm away"):
-        encode(replace(case.encoding, result=wrong))
-
-
-def test_a_segment_that_is_not_in_the_label_map_is_stopped(case: Case) -> None:
-    """Every finding must be drawn."""
-    labels = case.encoding.result.labels.copy()
-    labels[labels == 1] = 0
-    wrong = replace(case.encoding.result, labels=labels)
-    with pytest.raises(EncodingError, match="does not hold the segments"):
-        encode(replace(case.encoding, result=wrong))
-
-
-def test_a_finding_on_the_interpolated_slice_alone_is_stopped(tmp_path: Path) -> None:
-    """It has no image to be drawn on."""
-    labels = np.zeros((6, 20, 16), dtype=np.uint8)
-    labels[3, 4:9, 4:9] = 1
-    labels[2, 12:15, 4:9] = 2
-    case = make_case(tmp_path, SeriesOptions(omit=frozenset({2})), labels=labels)
-    with pytest.raises(EncodingError, match="does not hold the segments"):
-        encode(case.encoding)
-
-
 def test_what_the_library_raises_is_an_encoding_error(case: Case) -> None:
     """The message names the kind of fault and no value."""
     publication = replace(case.encoding.spec.publication, series_number=-1)
