@@ -8,13 +8,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks import end_to_end, ingest, stages
+from benchmarks import end_to_end, ingest, reading, stages
 from benchmarks.machine import facts
 from benchmarks.tables import write_readme
 
 RESULTS = Path(__file__).parent / "results"
 BENCHMARKS: Mapping[str, Callable[[], dict[str, Any]]] = {
     "ingest": ingest.measure,
+    "reading": reading.measure,
     "stages": stages.measure,
     "end_to_end": end_to_end.measure,
 }
