@@ -86,6 +86,10 @@ integration: dev servers ## Tests against one real server each
 e2e: dev servers ## The whole line against all real servers
 	$(PYTEST) -m e2e
 
+.PHONY: nightly
+nightly: dev servers ## Ten times as many random cases: geometry of whole series, damaged and hostile files
+	$(PYTEST) --hypothesis-profile=nightly tests/property tests/hostile
+
 .PHONY: coverage
 coverage: dev ## Unit tests with branch coverage
 	$(PYTEST) -m "not integration and not e2e" --cov --cov-report=term-missing

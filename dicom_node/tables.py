@@ -59,7 +59,8 @@ def _geometry(stack: Mapping[str, Any]) -> str:
     rows, columns = stack["matrix"]
     row_mm, column_mm = stack["pixel_spacing_mm"]
     parts = [f"stack {stack['name']}"] if stack["name"] not in {"", "1"} else []
-    parts.append(f"{stack['slices']} {stack['plane'] or 'oblique'} slices of {rows} x {columns}")
+    slices = "slice" if stack["slices"] == 1 else "slices"
+    parts.append(f"{stack['slices']} {stack['plane'] or 'oblique'} {slices} of {rows} x {columns}")
     parts.append(f"pixels {row_mm:g} x {column_mm:g} mm")
     if stack["slice_spacing_mm"] is not None:
         parts.append(f"{stack['slice_spacing_mm']:g} mm apart")
@@ -72,7 +73,7 @@ def _geometry(stack: Mapping[str, Any]) -> str:
     if stack["time_points"] > 1:
         parts.append(f"{stack['time_points']} time points")
     if stack["reason"]:
-        parts.append(stack["reason"]["code"])
+        parts.append(_why(stack["reason"]))
     return ", ".join(parts)
 
 
