@@ -72,3 +72,4 @@ def test_the_name_is_the_same_everywhere(answered: Answered, hospital: Hospital)
     patient = hospital.fhir.get(report["subject"]["reference"])
     said = ["^".join([name["family"], *name["given"]]) for name in patient["name"]]
     assert said == NAME.split("=")
+    assert hospital.fhir.faults(patient) == []
