@@ -34,7 +34,7 @@ NATIVE: Final = (
     ExplicitVRBigEndian,
     DeflatedExplicitVRLittleEndian,
 )
-COMPRESSED: Final = (RLELossless, "1.2.840.10008.1.2.4.70", *LOSSLESS, *LOSSY)
+COMPRESSED: Final = (RLELossless, *LOSSLESS, *LOSSY)
 EIGHT_BIT_ONLY: Final = "1.2.840.10008.1.2.4.50"
 TWELVE_BITS: Final = 12
 
