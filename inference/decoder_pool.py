@@ -117,7 +117,7 @@ class DecoderSupply:
     """Gives each series its pool, and keeps the children of the next one ready where that pays.
 
     A child takes a quarter of a second to start, and a series often less to decode. The first pool starts when it is
-    asked for; children that wait end by themselves with the process that holds them.
+    asked for; children that wait end by themselves with the process that holds them. Several threads may ask at once.
 
     Parameters
     ----------
@@ -135,22 +135,28 @@ class DecoderSupply:
         self._count = children or min(MOST_CHILDREN, len(os.sched_getaffinity(0)))
         self._keeps_ready = keeps_ready
         self._timeout_s = timeout_s
+        self._lock = Lock()
         self._ready: list[DecoderChild] = []
 
     @contextmanager
     def pool(self) -> Iterator[DecoderPool]:
         """Give the pool for one series, whose children are ready or starting."""
-        children, self._ready = self._ready or self._start(), []
-        with DecoderPool(children) as pool:
+        with DecoderPool(self._take() or self._start()) as pool:
             yield pool
         if self._keeps_ready:
-            self._ready = self._start()
+            with self._lock:
+                self._ready = self._ready or self._start()
 
     def close(self) -> None:
         """End the children that wait."""
-        waiting, self._ready = self._ready, []
-        for child in waiting:
+        for child in self._take():
             child.close()
+
+    def _take(self) -> list[DecoderChild]:
+        """Give the children that wait, to nobody else."""
+        with self._lock:
+            waiting, self._ready = self._ready, []
+        return waiting
 
     def _start(self) -> list[DecoderChild]:
         return [DecoderChild(self._timeout_s) for _ in range(self._count)]

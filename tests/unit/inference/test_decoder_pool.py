@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
-from threading import Lock
+from threading import Barrier, BrokenBarrierError, Lock
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from numpy.typing import NDArray
 from pydicom.uid import JPEGLSLossless
 
 import inference.decoder_pool
-from inference.decoder_pool import CompressedFrame, DecoderSupply, serve
+from inference.decoder_pool import CompressedFrame, DecoderChild, DecoderSupply, serve
 from inference.decoding import Stored
 from inference.errors import ReasonCode, UnsupportedPixelData
 from inference.headers import read_headers
@@ -82,6 +84,52 @@ def test_every_series_has_children_of_its_own(supply: DecoderSupply) -> None:
         with supply.pool() as pool:
             seen.append({child._process.pid for child in pool._children})
     assert len(seen[0] | seen[1]) == 4
+
+
+class BusySupply(DecoderSupply):
+    """A supply of which every look at its waiting children takes long enough for another series to look, too."""
+
+    def __init__(self) -> None:
+        self._meeting = Barrier(2)
+        self._waiting: list[DecoderChild] = []
+        self.started: list[DecoderChild] = []
+        super().__init__(1, keeps_ready=True)
+
+    @property
+    def _ready(self) -> list[DecoderChild]:  # type: ignore[override]
+        seen = self._waiting
+        with suppress(BrokenBarrierError):
+            self._meeting.wait(0.2)
+        self._meeting.reset()
+        return seen
+
+    @_ready.setter
+    def _ready(self, children: list[DecoderChild]) -> None:
+        self._waiting = children
+
+    def _start(self) -> list[DecoderChild]:
+        children = super()._start()
+        self.started += children
+        return children
+
+
+def test_series_that_begin_at_once_have_children_of_their_own() -> None:
+    """A worker may run several jobs; none is given the children of another, and none of them is left behind."""
+    supply = BusySupply()
+    with supply.pool():
+        pass
+    both = Barrier(2)
+
+    def children_of_a_series(_: int) -> set[DecoderChild]:
+        with supply.pool() as pool:
+            both.wait(10)
+            return set(pool._children)
+
+    with ThreadPoolExecutor(2) as threads:
+        first, second = threads.map(children_of_a_series, range(2))
+    assert not first & second
+    supply.close()
+    assert all(child._process.returncode is not None for child in supply.started)
 
 
 def test_children_are_gone_when_a_series_is_done(supply: DecoderSupply) -> None:
