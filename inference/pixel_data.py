@@ -1,22 +1,22 @@
-"""The encoded frames of an instance, as they lie in its file; nothing is decoded here.
+"""The pixels of instances before they are decoded: whether they can be, and the frames as they lie in the file.
 
 Files are read frame by frame, so that a large multi-frame instance costs no more memory than one of its frames.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Final, Literal
 
 from pydicom.encaps import generate_frames
 
-from inference.attributes import integer
+from inference.attributes import encoded, integer
 from inference.domain.transfer_syntaxes import DEFLATED, ENCAPSULATED_TRANSFER_SYNTAXES
 from inference.errors import ReasonCode, UnsupportedPixelData
 from inference.file_format import open_file
 from inference.headers import InstanceHeader
-from inference.pixel_format import PixelFormat
+from inference.pixel_format import FORMAT_TAGS, PixelFormat, check_transfer_syntax, pixel_format
 
 _PIXEL_DATA: Final = 0x7FE00010
 _UNDEFINED_LENGTH: Final = 0xFFFFFFFF
@@ -24,6 +24,31 @@ _ITEM: Final = b"\xfe\xff\x00\xe0"
 _SEQUENCE_END: Final = b"\xfe\xff\xdd\xe0\0\0\0\0"
 _LONG_VRS: Final = frozenset({b"OB", b"OW", b"OF", b"OD", b"OL", b"OV", b"UN"})
 """Value representations whose length takes four bytes, after two that are reserved (PS3.5 section 7.1.2)."""
+
+
+def pixel_formats(headers: Iterable[InstanceHeader]) -> tuple[PixelFormat, ...]:
+    """Read and check how the pixels of several instances are stored; headers that say the same are read once.
+
+    Parameters
+    ----------
+    headers
+        Of the instances.
+
+    Raises
+    ------
+    UnsupportedPixelData
+        Of the first that cannot be decoded: TRANSFER_SYNTAX, or as ``pixel_format`` does.
+    """
+    known: dict[object, PixelFormat] = {}
+    return tuple(_pixel_format(header, known) for header in headers)
+
+
+def _pixel_format(header: InstanceHeader, known: dict[object, PixelFormat]) -> PixelFormat:
+    check_transfer_syntax(header.instance.transfer_syntax_uid)
+    said = encoded(header.data_set, FORMAT_TAGS)
+    if said not in known:
+        known[said] = pixel_format(header.data_set)
+    return known[said]
 
 
 def is_encapsulated(header: InstanceHeader) -> bool:

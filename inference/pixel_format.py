@@ -1,4 +1,4 @@
-"""How the pixels of an instance are stored, and what turns them into modality values, as its header says.
+"""How the pixels of an instance are stored, as its header says.
 
 All that can be known from the header is checked before a decoder sees a byte: decoders are foreign code, and pixel
 data come from outside.
@@ -6,14 +6,13 @@ data come from outside.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
-from inference.attributes import encoded, integer, text
+from inference.attributes import integer, text
 from inference.domain.transfer_syntaxes import DECODABLE_TRANSFER_SYNTAXES
 from inference.errors import ReasonCode, UnsupportedPixelData
 
@@ -23,12 +22,12 @@ MAX_SIDE: Final = 4096
 _GREYSCALE: Final = frozenset({"MONOCHROME1", "MONOCHROME2"})
 _ALLOCATED_BITS: Final = frozenset({8, 16, 32})
 _OVERLAYS: Final = range(0x6000, 0x6020, 2)
-_TAGS: Final = (
+FORMAT_TAGS: Final = (
     *map(Tag, ("SamplesPerPixel", "PhotometricInterpretation", "Rows", "Columns", "BitsAllocated", "BitsStored")),
     *map(Tag, ("HighBit", "PixelRepresentation")),
     *(Tag(group, 0x0010) for group in _OVERLAYS),
 )
-"""All on which a format depends."""
+"""All attributes on which a format depends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,30 +61,6 @@ class PixelFormat:
     def frame_bytes(self) -> int:
         """Bytes of one uncompressed frame."""
         return self.rows * self.columns * self.bits_allocated // 8
-
-
-def pixel_formats(data_sets: Iterable[Dataset]) -> tuple[PixelFormat, ...]:
-    """Read and check how each of several images is stored; headers that say the same are read once.
-
-    Parameters
-    ----------
-    data_sets
-        Their headers.
-
-    Raises
-    ------
-    UnsupportedPixelData
-        As ``pixel_format`` does.
-    """
-    known: dict[object, PixelFormat] = {}
-    return tuple(_remembered(data_set, known) for data_set in data_sets)
-
-
-def _remembered(data_set: Dataset, known: dict[object, PixelFormat]) -> PixelFormat:
-    said = encoded(data_set, _TAGS)
-    if said not in known:
-        known[said] = pixel_format(data_set)
-    return known[said]
 
 
 def pixel_format(data_set: Dataset) -> PixelFormat:

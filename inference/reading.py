@@ -18,7 +18,7 @@ from inference.domain.study import SeriesRevision
 from inference.errors import ReasonCode, UnsupportedPixelData
 from inference.frames import frame_types, frames_of
 from inference.headers import InstanceHeader, read_headers
-from inference.pixel_format import check_transfer_syntax, pixel_format
+from inference.pixel_data import pixel_formats
 from inference.stacks import Stack, describe_stack, stacks_of
 
 _LONGEST_LO: Final = 64
@@ -121,10 +121,8 @@ def _identifier_flaw(data_sets: Sequence[Dataset]) -> Flaw | None:
 
 def _pixel_flaw(headers: Sequence[InstanceHeader]) -> Flaw | None:
     """Tell why pixels cannot be decoded, from the first header that says so."""
-    for header in headers:
-        try:
-            check_transfer_syntax(header.instance.transfer_syntax_uid)
-            pixel_format(header.data_set)
-        except UnsupportedPixelData as error:
-            return Flaw(ReasonCode(error.code), error.message)
+    try:
+        pixel_formats(headers)
+    except UnsupportedPixelData as error:
+        return Flaw(ReasonCode(error.code), error.message)
     return None

@@ -35,8 +35,8 @@ from inference.errors import IncompleteSeries, ReasonCode, UnsupportedGeometry, 
 from inference.frames import Frame, frames_of
 from inference.headers import InstanceHeader
 from inference.modality import modality_transform
-from inference.pixel_data import encoded_frames, is_encapsulated
-from inference.pixel_format import PixelFormat, check_transfer_syntax, pixel_formats
+from inference.pixel_data import encoded_frames, is_encapsulated, pixel_formats
+from inference.pixel_format import PixelFormat
 from inference.slices import DEFAULT_RULE, Arrangement, arrange
 from inference.stacks import Stack, pick, stacks_of
 
@@ -121,9 +121,7 @@ def build_volume(
 
 def lay_out(headers: Sequence[InstanceHeader], rule: SliceRule = DEFAULT_RULE, stack: str | None = None) -> Layout:
     """Do what ``build_volume`` does before any pixel is read; parameters and errors are the same."""
-    for header in headers:
-        check_transfer_syntax(header.instance.transfer_syntax_uid)
-    by_instance = pixel_formats(header.data_set for header in headers)
+    by_instance = pixel_formats(headers)
     stacks = stacks_of(frames_of(headers))
     frames = pick(_chosen(stacks, stack), rule)
     formats = tuple(by_instance[frame.instance] for frame in frames)

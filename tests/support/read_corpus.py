@@ -31,8 +31,7 @@ from inference.domain.study import CompletionEvidence, StoredInstance
 from inference.errors import NodeError
 from inference.file_format import open_file
 from inference.headers import read_headers
-from inference.pixel_data import encoded_frames, is_encapsulated
-from inference.pixel_format import check_transfer_syntax, pixel_format
+from inference.pixel_data import encoded_frames, is_encapsulated, pixel_formats
 from inference.volume_builder import build_volume
 from integrations.system import SystemClock
 from models.catalogue import FolderCatalogue, builtin_models_root
@@ -95,8 +94,7 @@ def announced(path: Path) -> tuple[int, UID]:
 def decode_first(instance: StoredInstance) -> Stored:
     """Decode the first frame, in a child where it is compressed."""
     (header,) = read_headers([instance])
-    check_transfer_syntax(instance.transfer_syntax_uid)
-    form = pixel_format(header.data_set)
+    (form,) = pixel_formats([header])
     _, frame = next(encoded_frames(header, form, [1]))
     if not is_encapsulated(header):
         return stored_values(frame, form, little_endian=header.data_set.original_encoding[1])

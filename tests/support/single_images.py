@@ -12,16 +12,14 @@ from inference.errors import UnsupportedPixelData
 from inference.frames import frames_of
 from inference.headers import read_headers
 from inference.modality import modality_transform
-from inference.pixel_data import encoded_frames, is_encapsulated
-from inference.pixel_format import check_transfer_syntax, pixel_format
+from inference.pixel_data import encoded_frames, is_encapsulated, pixel_formats
 
 
 def values_of(instance: StoredInstance) -> NDArray[np.float32]:
     """Give the modality values of a single-frame instance, (rows, columns)."""
     (header,) = read_headers([instance])
     syntax = instance.transfer_syntax_uid
-    check_transfer_syntax(syntax)
-    form = pixel_format(header.data_set)
+    (form,) = pixel_formats([header])
     ((_, frame),) = encoded_frames(header, form, [1])
     if is_encapsulated(header):
         stored = decode_codestream(frame, syntax, form)
