@@ -148,15 +148,18 @@ def build_users(settings: Settings) -> SQLUserStore:
 
 
 def build_offline(settings: Settings) -> OfflineNode:
-    """Give what ``dicom-node infer`` needs: no network; an embedded node knows what was decided about models."""
-    catalogue = build_catalogue(settings) if settings.embedded else _catalogue(settings, None)
-    return OfflineNode(catalogue, build_runner(settings), SystemClock(), settings.character_sets)
+    """Give what ``dicom-node infer`` needs."""
+    return OfflineNode(_offline_catalogue(settings), build_runner(settings), SystemClock(), settings.character_sets)
 
 
 def build_inspector(settings: Settings) -> Inspector:
     """Give what ``dicom-node inspect`` needs: the models as they are deployed, none of which is run."""
-    catalogue = build_catalogue(settings) if settings.embedded else _catalogue(settings, None)
-    return Inspector(catalogue, settings.character_sets)
+    return Inspector(_offline_catalogue(settings), settings.character_sets)
+
+
+def _offline_catalogue(settings: Settings) -> FolderCatalogue:
+    """Give the models without a network; an embedded node knows what was decided about them."""
+    return build_catalogue(settings) if settings.embedded else _catalogue(settings, None)
 
 
 def build_deployment_places(settings: Settings) -> DeploymentPlaces:

@@ -29,12 +29,11 @@ from inference.ports import ModelCatalogue
 from inference.reading import describe
 from inference.selection import best_stack, fits, refusal_of
 from inference.slices import DEFAULT_RULE, missing_slices
-from inference.stacks import Stack, repetition_refusal, stacks_of
+from inference.stacks import Stack, distances_refusal, flaw_refusal, repetition_refusal, stacks_of
 from inference.volume_builder import lay_out
 
 UPRIGHT_DEGREES = 0.1
 """A step between slices that is off their normal by less is no tilt, but rounding."""
-
 
 ANY_GAP = SliceRule(missing_slices=10**6)
 """Accepts any number of missing slices, so that they can be counted."""
@@ -154,14 +153,7 @@ def _missing(facts: StackHeader) -> int | None:
 
 def _stack_reason(facts: StackHeader) -> dict[str, str] | None:
     """Give what keeps a stack from being a volume for a model that asks for nothing special."""
-    if facts.flaw is not None:
-        return {"code": facts.flaw.reason.value, "message": facts.flaw.message}
-    refusal = repetition_refusal(facts, DEFAULT_RULE)
-    if refusal is None and facts.gaps_mm:
-        try:
-            missing_slices(facts.gaps_mm, DEFAULT_RULE)
-        except UnsupportedGeometry as error:
-            refusal = error
+    refusal = flaw_refusal(facts) or repetition_refusal(facts, DEFAULT_RULE) or distances_refusal(facts, DEFAULT_RULE)
     return None if refusal is None else _reason(refusal)
 
 

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import inf
 
 from inference.domain.model_inputs import ModelInputs
 from inference.domain.model_spec import ChannelSpec
 from inference.domain.series_header import SeriesHeader
 from inference.domain.study import SeriesRevision
 from inference.errors import IncompleteSeries, ReasonCode
-from inference.selection import best_stack, fits
+from inference.selection import best_stack, fits, stack_rank
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,8 +98,7 @@ def _wishes(channel: ChannelSpec, candidates: Sequence[Candidate]) -> list[int]:
 
     def rank(number: int) -> tuple[int, float, str]:
         stack = best_stack(candidates[number].header, channel.selection)
-        spacing_mm = inf if stack.slice_spacing_mm is None else stack.slice_spacing_mm
-        return -stack.slice_count, spacing_mm, candidates[number].series.series_instance_uid
+        return *stack_rank(stack), candidates[number].series.series_instance_uid
 
     fitting = (number for number, found in enumerate(candidates) if fits(found.header, channel.selection))
     return sorted(fitting, key=rank)

@@ -26,12 +26,10 @@ from inference.errors import (
     NoMatchingModel,
     ReasonCode,
     StudyError,
-    UnsupportedGeometry,
     UnsupportedPixelData,
 )
 from inference.exclusions import excluded
-from inference.slices import missing_slices
-from inference.stacks import echo_asked_for, repetition_refusal
+from inference.stacks import distances_refusal, echo_asked_for, flaw_refusal, repetition_refusal
 from inference.weighting import has_weighting
 
 _CONTRASTS: Final[Mapping[Weighting, str]] = MappingProxyType(
@@ -127,7 +125,12 @@ def best_stack(header: SeriesHeader, rule: SelectionRule) -> StackHeader:
         The channel's wishes.
     """
     wanted = [stack for stack in header.stacks if _first_refusal(_Facts(header, stack, rule)) is None]
-    return min(wanted or header.stacks, key=lambda stack: (-stack.slice_count, stack.slice_spacing_mm or inf))
+    return min(wanted or header.stacks, key=stack_rank)
+
+
+def stack_rank(stack: StackHeader) -> tuple[int, float]:
+    """Give the key by which stacks are sorted, best first: most slices, then thinnest."""
+    return -stack.slice_count, inf if stack.slice_spacing_mm is None else stack.slice_spacing_mm
 
 
 _Refusal: TypeAlias = tuple[int, StudyError]
@@ -216,8 +219,7 @@ def _sequence(facts: _Facts) -> StudyError | None:
 
 
 def _flaw(facts: _Facts) -> StudyError | None:
-    flaw = facts.stack.flaw
-    return None if flaw is None else UnsupportedGeometry(flaw.reason, flaw.message)
+    return flaw_refusal(facts.stack)
 
 
 def _plane(facts: _Facts) -> StudyError | None:
@@ -248,13 +250,7 @@ def _repetition(facts: _Facts) -> StudyError | None:
 
 
 def _distances(facts: _Facts) -> StudyError | None:
-    if not facts.stack.gaps_mm:
-        return None
-    try:
-        missing_slices(facts.stack.gaps_mm, facts.rule.slices)
-    except UnsupportedGeometry as error:
-        return error
-    return None
+    return distances_refusal(facts.stack, facts.rule.slices)
 
 
 def _pixels(facts: _Facts) -> StudyError | None:

@@ -82,6 +82,7 @@ def read_sources(
     """
     series = {one.series_instance_uid: one for one in inputs.series}
     headers = {uid: read_headers(one.instances, charsets.of(one.calling_ae)) for uid, one in series.items()}
+    described = {uid: describe(each) for uid, each in headers.items()}
     built: dict[tuple[UID, str, SliceRule], Volume] = {}
     volumes: list[Volume | None] = []
     for channel, one in zip(spec.channels, (inputs.reference, *inputs.others), strict=True):
@@ -89,7 +90,7 @@ def read_sources(
             volumes.append(None)
             continue
         uid, rule = one.series_instance_uid, channel.selection.slices
-        stack = best_stack(describe(headers[uid]), channel.selection).name
+        stack = best_stack(described[uid], channel.selection).name
         if (uid, stack, rule) not in built:
             built[uid, stack, rule] = build_volume(headers[uid], rule, stack, decoders)
         volumes.append(built[uid, stack, rule])

@@ -19,7 +19,7 @@ from inference.domain.model_spec import Plane, SliceRule
 from inference.domain.series_header import Flaw, StackHeader
 from inference.errors import ReasonCode, UnsupportedGeometry
 from inference.frames import Frame
-from inference.slices import SAME_POSITION_MM, SlicePlane, offsets_mm, parallel_flaw
+from inference.slices import SAME_POSITION_MM, SlicePlane, missing_slices, offsets_mm, parallel_flaw
 
 NEAREST_COSINE: Final = math.cos(math.radians(45))
 """A slice whose normal is farther than this from every axis of the body lies in none of its planes."""
@@ -96,6 +96,36 @@ def describe_stack(stack: Stack) -> StackHeader:
     )
 
 
+def flaw_refusal(header: StackHeader) -> UnsupportedGeometry | None:
+    """Tell why a stack is no volume, whatever a model asks for.
+
+    Parameters
+    ----------
+    header
+        The facts of the stack.
+    """
+    return None if header.flaw is None else UnsupportedGeometry(header.flaw.reason, header.flaw.message)
+
+
+def distances_refusal(header: StackHeader, rule: SliceRule) -> UnsupportedGeometry | None:
+    """Tell why a stack lacks more slices, or has them less evenly, than a model accepts.
+
+    Parameters
+    ----------
+    header
+        The facts of the stack.
+    rule
+        What the model accepts.
+    """
+    if not header.gaps_mm:
+        return None
+    try:
+        missing_slices(header.gaps_mm, rule)
+    except UnsupportedGeometry as error:
+        return error
+    return None
+
+
 def repetition_refusal(header: StackHeader, rule: SliceRule) -> UnsupportedGeometry | None:
     """Tell why a stack with several images at a position is not what a model asks for.
 
@@ -161,9 +191,7 @@ def pick(stack: Stack, rule: SliceRule) -> tuple[Frame, ...]:
         REPEATED_POSITION where several images lie at a position and the rule does not say which.
     """
     header = describe_stack(stack)
-    if header.flaw is not None:
-        raise UnsupportedGeometry(header.flaw.reason, header.flaw.message)
-    refusal = repetition_refusal(header, rule)
+    refusal = flaw_refusal(header) or repetition_refusal(header, rule)
     if refusal is not None:
         raise refusal
     chosen = _positions(stack).frames

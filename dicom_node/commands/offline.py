@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -22,8 +24,7 @@ def infer(study_dir: Path, out: Path, as_json: bool) -> None:
     for note in notes:
         click.echo(f"skipped {note}", err=True)
     if as_json:
-        json.dump(document, sys.stdout, ensure_ascii=False, indent=2)
-        click.echo()
+        _print_json(document)
         return
     from dicom_node.tables import series_table
 
@@ -40,12 +41,16 @@ def inspect(study_dir: Path, as_json: bool) -> None:
 
     document = inspect_folder(study_dir, build_inspector(load_offline()))
     if as_json:
-        json.dump(document, sys.stdout, ensure_ascii=False, indent=2)
-        click.echo()
+        _print_json(document)
         return
     from dicom_node.tables import inspection_table
 
     inspection_table(document)
+
+
+def _print_json(document: Mapping[str, Any]) -> None:
+    json.dump(document, sys.stdout, ensure_ascii=False, indent=2)
+    click.echo()
 
 
 @click.command()
