@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from inference.attributes import number, text, texts, values
+from inference.attributes import text, texts, values
 from inference.domain.series_header import Acquisition
 from inference.frames import FrameAttributes
 
@@ -70,7 +70,5 @@ def _names_an_agent(find: FrameAttributes) -> bool:
 
 def _time_ms(find: FrameAttributes, macro: str, keyword: str, classic: str = "") -> float | None:
     """Read a time, by another keyword in classic images; 0 means that it does not apply."""
-    value = number(find.holder(macro, keyword), keyword)
-    if value is None:
-        value = number(find.classic(classic or keyword), classic or keyword)
+    value = find.number(macro, keyword, classic=classic or keyword)
     return value if value is not None and value > 0 else None

@@ -70,9 +70,14 @@ class FrameAttributes:
                         return item
         return self.top
 
-    def number(self, macro: str, keyword: str) -> float | None:
-        """Give an attribute as a finite number, or None."""
-        return number(self.holder(macro, keyword), keyword)
+    def number(self, macro: str, keyword: str, classic: str = "") -> float | None:
+        """Give an attribute as a finite number, else what stands for it in classic images, else None."""
+        value = number(self.holder(macro, keyword), keyword)
+        return number(self.classic(classic), classic) if value is None and classic else value
+
+    def numbers(self, macro: str, keyword: str, count: int) -> tuple[float, ...] | None:
+        """Give exactly ``count`` finite numbers, or None."""
+        return numbers(self.holder(macro, keyword), keyword, count)
 
     def text(self, macro: str, keyword: str) -> str:
         """Give an attribute as text; empty where it is absent."""
@@ -81,6 +86,26 @@ class FrameAttributes:
     def texts(self, macro: str, keyword: str) -> tuple[str, ...]:
         """Give the values of a code string in upper case."""
         return texts(self.holder(macro, keyword), keyword)
+
+
+def attributes_of(header: Dataset, frame_number: int | None) -> FrameAttributes:
+    """Give where the attributes of one frame are looked up.
+
+    Parameters
+    ----------
+    header
+        Of its instance.
+    frame_number
+        From 1; None for a single-frame image.
+    """
+    if frame_number is None:
+        return FrameAttributes(None, None, header)
+    own = header.PerFrameFunctionalGroupsSequence[frame_number - 1]
+    return FrameAttributes(own, _shared_groups(header), header)
+
+
+def _shared_groups(header: Dataset) -> Dataset | None:
+    return next(iter(values(header, "SharedFunctionalGroupsSequence")), None)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -112,8 +137,7 @@ class Frame:
     @property
     def echo_time_ms(self) -> float | None:
         """Echo time in milliseconds."""
-        effective = self.attributes.number("MREchoSequence", "EffectiveEchoTime")
-        return effective if effective is not None else number(self.attributes.classic("EchoTime"), "EchoTime")
+        return self.attributes.number("MREchoSequence", "EffectiveEchoTime", classic="EchoTime")
 
     @property
     def diffusion(self) -> tuple[float, ...] | None:
@@ -133,13 +157,9 @@ class Frame:
         Temporal position, date and time of acquisition, delay after the trigger, acquisition number.
         """
         find = self.attributes
-        position = find.number("FrameContentSequence", "TemporalPositionIndex")
-        if position is None:
-            position = number(find.classic("TemporalPositionIdentifier"), "TemporalPositionIdentifier")
+        position = find.number("FrameContentSequence", "TemporalPositionIndex", classic="TemporalPositionIdentifier")
         acquired = find.text("FrameContentSequence", "FrameAcquisitionDateTime") or _acquired_at(find)
-        delay = find.number("CardiacSynchronizationSequence", "NominalCardiacTriggerDelayTime")
-        if delay is None:
-            delay = number(find.classic("TriggerTime"), "TriggerTime")
+        delay = find.number("CardiacSynchronizationSequence", "NominalCardiacTriggerDelayTime", classic="TriggerTime")
         return position or 0.0, acquired, delay or 0.0, number(find.top, "AcquisitionNumber") or 0.0
 
     @property
@@ -177,10 +197,9 @@ def frames_of(headers: Sequence[InstanceHeader]) -> tuple[Frame, ...]:
 
 def _frames(index: int, header: Dataset, known: dict[object, SlicePlane | None]) -> Iterator[Frame]:
     if not is_multi_frame(header):
-        yield Frame(index, None, _classic_plane(header, known), FrameAttributes(None, None, header))
+        yield Frame(index, None, _classic_plane(header, known), attributes_of(header, None))
         return
-    groups = values(header, "PerFrameFunctionalGroupsSequence")
-    shared = next(iter(values(header, "SharedFunctionalGroupsSequence")), None)
+    groups, shared = values(header, "PerFrameFunctionalGroupsSequence"), _shared_groups(header)
     if len(groups) != (integer(header, "NumberOfFrames") or 1) or len(groups) > MAX_FRAMES:
         yield Frame(index, 1, None, FrameAttributes(None, shared, header))
         return
@@ -202,9 +221,9 @@ def _classic_plane(header: Dataset, known: dict[object, SlicePlane | None]) -> S
 
 def _plane(find: FrameAttributes) -> SlicePlane | None:
     return plane_from(
-        numbers(find.holder("PlanePositionSequence", "ImagePositionPatient"), "ImagePositionPatient", 3),
-        numbers(find.holder("PlaneOrientationSequence", "ImageOrientationPatient"), "ImageOrientationPatient", 6),
-        numbers(find.holder("PixelMeasuresSequence", "PixelSpacing"), "PixelSpacing", 2),
+        find.numbers("PlanePositionSequence", "ImagePositionPatient", 3),
+        find.numbers("PlaneOrientationSequence", "ImageOrientationPatient", 6),
+        find.numbers("PixelMeasuresSequence", "PixelSpacing", 2),
     )
 
 

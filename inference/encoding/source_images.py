@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from inference.domain.volume import SourceFrame, Volume
 from inference.encoding.repair import decimal_string
 from inference.encoding.source import normalise
 from inference.errors import EncodingError
+from inference.frames import FrameAttributes, attributes_of
 
 _HEADER_SEQUENCES: Final = frozenset(
     {"ProcedureCodeSequence", "IssuerOfAccessionNumberSequence", "IssuerOfPatientIDQualifiersSequence"}
@@ -77,10 +78,8 @@ class SourceImages:
             if frame.sop_instance_uid not in found:
                 instance = Dataset()
                 instance.update(image)
-                del (
-                    instance.SOPInstanceUID,
-                    instance.SOPClassUID,
-                )  # elements are shared: to set them would change both
+                # Elements are shared with the image: to set one would change both.
+                del instance.SOPInstanceUID, instance.SOPClassUID
                 instance.SOPInstanceUID, instance.SOPClassUID = frame.sop_instance_uid, frame.sop_class_uid
                 found[frame.sop_instance_uid] = instance
         return tuple(found.values())
@@ -150,18 +149,18 @@ def source_images(volume: Volume, data_sets: Sequence[Dataset], frame_of_referen
         raise EncodingError("the volume has a frame whose source instance is not at hand")
     _, first = used[0]
     data_set = by_uid[first.sop_instance_uid]
-    header = _header(data_set, normalise(data_set), volume)
+    header = _header(attributes_of(data_set, first.frame_number), normalise(data_set), volume)
     header.FrameOfReferenceUID = frame_of_reference_uid
     images = [header, *(_slim(header) for _ in used[1:])]
     frames = {}
     for image, (_, frame) in zip(images, used, strict=True):
         image.SOPInstanceUID, image.SOPClassUID = _as_single_frame(frame)
-        image.ImagePositionPatient = _position(by_uid[frame.sop_instance_uid], frame)
+        image.ImagePositionPatient = _position(attributes_of(by_uid[frame.sop_instance_uid], frame.frame_number))
         frames[str(image.SOPInstanceUID)] = frame
     return SourceImages(tuple(images), np.array([index for index, _ in used], dtype=np.intp), frames)
 
 
-def _header(data_set: Dataset, header: Dataset, volume: Volume) -> Dataset:
+def _header(find: FrameAttributes, header: Dataset, volume: Volume) -> Dataset:
     """Give patient, study and equipment, with one geometry for all frames."""
     for element in list(header):
         if element.VR == "SQ" and (element.keyword not in _HEADER_SEQUENCES or not all(map(_coded, element.value))):
@@ -174,10 +173,11 @@ def _header(data_set: Dataset, header: Dataset, volume: Volume) -> Dataset:
     grid = volume.grid
     _, header.Rows, header.Columns = grid.shape
     in_plane = grid.steps_mm[:, [2, 1]] / np.array([grid.spacing_mm[2], grid.spacing_mm[1]])
-    header.PixelSpacing = _stated(data_set, "PixelSpacing", grid.spacing_mm[1:])
-    header.ImageOrientationPatient = _stated(data_set, "ImageOrientationPatient", in_plane.T.ravel())
-    thickness = _find(data_set, "SliceThickness")
-    header.SliceThickness = decimal_string(float(thickness) if thickness and thickness > 0 else grid.spacing_mm[0])
+    header.PixelSpacing = _stated(find.numbers("PixelMeasuresSequence", "PixelSpacing", 2), grid.spacing_mm[1:])
+    orientation = find.numbers("PlaneOrientationSequence", "ImageOrientationPatient", 6)
+    header.ImageOrientationPatient = _stated(orientation, in_plane.T.ravel())
+    thickness = find.number("PixelMeasuresSequence", "SliceThickness")
+    header.SliceThickness = decimal_string(thickness if thickness and thickness > 0 else grid.spacing_mm[0])
     for keyword in ("SpacingBetweenSlices", "NumberOfFrames"):
         if keyword in header:  # vendors disagree on the first; the positions say what it is
             del header[keyword]
@@ -190,26 +190,12 @@ def _coded(item: Dataset) -> bool:
     )
 
 
-def _stated(data_set: Dataset, keyword: str, measured: Iterable[float]) -> list[str]:
+def _stated(stated: Sequence[float] | None, measured: Iterable[float]) -> list[str]:
     """Give the source's own numbers, so that viewers see equal planes; the grid's where those differ."""
     expected = np.array(list(measured))
-    found = _find(data_set, keyword)
-    stated = np.array([float(value) for value in found]) if found is not None else np.empty(0)
-    same = stated.shape == expected.shape and np.allclose(stated, expected, rtol=1e-3, atol=1e-3)
-    return [decimal_string(value + 0.0) for value in (stated if same else expected.round(12))]
-
-
-def _find(data_set: Dataset, keyword: str) -> Any:
-    """Look an attribute up at the top level, then in the functional groups (PS3.3 section C.7.6.16.2)."""
-    groups = [data_set.get(f"{name}FunctionalGroupsSequence") for name in ("Shared", "PerFrame")]
-    macros = [
-        group[0].get(macro)
-        for group in groups
-        if group
-        for macro in ("PixelMeasuresSequence", "PlaneOrientationSequence")
-    ]
-    places = [data_set, *(macro[0] for macro in macros if macro)]
-    return next((place[keyword].value for place in places if keyword in place and place[keyword].value), None)
+    if stated is None or not np.allclose(stated, expected, rtol=1e-3, atol=1e-3):
+        stated = expected.round(12).tolist()
+    return [decimal_string(value + 0.0) for value in stated]
 
 
 def _as_single_frame(frame: SourceFrame) -> tuple[str, str]:
@@ -227,14 +213,8 @@ def _slim(header: Dataset) -> Dataset:
     return image
 
 
-def _position(data_set: Dataset, frame: SourceFrame) -> list[str]:
-    """Give the position of a frame, from its own functional groups or the shared ones (PS3.3 C.7.6.16.2.3)."""
-    holder = data_set
-    if frame.frame_number is not None:
-        own = data_set.PerFrameFunctionalGroupsSequence[frame.frame_number - 1]
-        shared = (data_set.get("SharedFunctionalGroupsSequence") or (Dataset(),))[0]
-        holder = (own.get("PlanePositionSequence") or shared.get("PlanePositionSequence") or (Dataset(),))[0]
-    position = holder.get("ImagePositionPatient")
-    if position is None or len(position) != 3:
+def _position(find: FrameAttributes) -> list[str]:
+    position = find.numbers("PlanePositionSequence", "ImagePositionPatient", 3)
+    if position is None:
         raise EncodingError("a source frame has no Image Position (Patient)")
-    return [decimal_string(float(value)) for value in position]
+    return [decimal_string(value) for value in position]

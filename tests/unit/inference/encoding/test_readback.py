@@ -114,14 +114,8 @@ def test_mirrored_rows_are_stopped(case: Case) -> None:
     """Whatever they do to the centroid."""
 
     def mirrored(seg: Dataset) -> None:
-        seg.SharedFunctionalGroupsSequence[0].PlaneOrientationSequence[0].ImageOrientationPatient = [
-            -1,
-            0,
-            0,
-            0,
-            1,
-            0,
-        ]
+        (plane,) = seg.SharedFunctionalGroupsSequence[0].PlaneOrientationSequence
+        plane.ImageOrientationPatient = [-1, 0, 0, 0, 1, 0]
 
     with pytest.raises(EncodingError, match="off every slice"):
         check_object(case, mirrored)
