@@ -66,6 +66,8 @@ def _options(settings: Settings) -> APIOptions:
         jwt_key=settings.jwt_secret.get_secret_value(),
         access_minutes=settings.jwt_access_minutes,
         data_dir=settings.data_dir,
+        organization=settings.organization,
+        zone=settings.zone,
     )
 
 

@@ -29,6 +29,7 @@ def _numbers() -> bytes:
     metrics.show_series(given.queries.decision_counts())
     metrics.show_ended_jobs(given.queries.ending_counts())
     metrics.show_jobs(given.queries.job_counts())
+    metrics.show_deliveries(given.queries.delivery_counts())
     metrics.show_shadow_jobs(given.queries.job_counts(shadow=True))
     for queue in QueueName:
         try:

@@ -50,6 +50,8 @@ STATUS: Final[Mapping[type[errors.NodeError], HTTPStatus]] = MappingProxyType(
         errors.FHIRUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
         errors.FHIRConflict: HTTPStatus.SERVICE_UNAVAILABLE,
         errors.FHIRRejected: HTTPStatus.BAD_GATEWAY,
+        errors.HL7Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+        errors.HL7Rejected: HTTPStatus.BAD_GATEWAY,
         errors.JobNotFound: HTTPStatus.NOT_FOUND,
         errors.StudyNotFound: HTTPStatus.NOT_FOUND,
         errors.IllegalTransition: HTTPStatus.CONFLICT,

@@ -20,16 +20,22 @@ from control_api.records import (
     StudyView,
     Withdrawal,
 )
+from inference.domain.delivery import DeliveryState
 from inference.domain.identifiers import UID, JobID
-from inference.domain.job import WITHDRAWAL, JobState, ModelReference
+from inference.domain.job import DELIVERY_STATES, REVIEWS, WITHDRAWAL, JobState, ModelReference
+from inference.domain.review import Review
 from inference.errors import JobNotFound, StudyNotFound
+from integrations.persistence.deliveries import deliveries_of
 from integrations.persistence.job_rows import model_of, stages_of
-from integrations.persistence.tables import jobs, joined_series, series, studies
+from integrations.persistence.tables import deliveries, jobs, joined_series, series, studies
 from integrations.persistence.times import from_column, to_column
 from integrations.persistence.transactions import Transactions
 
 _NAMES: Final = frozenset({"artifacts", "report", "model_title"})
 """Parts of a job's result that name it."""
+
+_OF_ALL_PARTS: Final = frozenset({"tumor_detected", "confidence", "location", "volume_ml"})
+"""Parts of a job's result that sum its measured parts up."""
 
 _SERIES_COUNTS: Final = (
     select(
@@ -81,7 +87,12 @@ class ReadModel:
             row = connection.execute(select(jobs).where(jobs.c.job_id == job_id)).one_or_none()
             if row is None:
                 raise JobNotFound("there is no such job")
-            return replace(_job(row), result=_shown(row.result or {}), stages=stages_of(connection, job_id))
+            return replace(
+                _job(row),
+                result=_shown(row.result or {}),
+                stages=stages_of(connection, job_id),
+                deliveries=tuple(deliveries_of(connection, job_id)),
+            )
 
     def list_studies(self, wanted: StudyFilter, limit: int, after: Cursor | None = None) -> Listing[StudyView]:
         """List studies, the one that was received last first, without their series."""
@@ -154,6 +165,17 @@ class ReadModel:
             found = connection.execute(statement.group_by(jobs.c.error_code))
             return {row[0]: row[1] for row in found if row[0] is not None}
 
+    def delivery_counts(self) -> dict[tuple[str, DeliveryState], int]:
+        """Count what has not arrived, by destination and state; a job that ended otherwise owes nothing."""
+        statement = (
+            select(deliveries.c.destination, deliveries.c.state, func.count())
+            .join(jobs, jobs.c.job_id == deliveries.c.job_id)
+            .where(deliveries.c.state != DeliveryState.DONE, jobs.c.state.in_([*DELIVERY_STATES, JobState.FAILED]))
+            .group_by(deliveries.c.destination, deliveries.c.state)
+        )
+        with self._transactions.read() as connection:
+            return {(row[0], DeliveryState(row[1])): row[2] for row in connection.execute(statement)}
+
     def receiving_count(self) -> int:
         """Count the series that are still open."""
         statement = select(func.count()).select_from(series).where(series.c.receiving)
@@ -221,19 +243,33 @@ def _job(row: Row[Any]) -> JobView:
         superseded_by=JobID(row.superseded_by) if row.superseded_by else None,
         shadow=row.shadow,
         withdrawn=_withdrawal(row.result or {}),
+        reviews=tuple(Review.from_json(values) for values in (row.result or {}).get(REVIEWS, ())),
     )
 
 
 def _withdrawal(result: Mapping[str, Any]) -> Withdrawal | None:
     note = result.get(WITHDRAWAL)
-    return None if note is None else Withdrawal(note["reason"], datetime.fromisoformat(note["at"]))
+    return None if note is None else Withdrawal(note["reason"], datetime.fromisoformat(note["at"]), note.get("by"))
 
 
 def _shown(result: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Give what a reader may see: of a result that is withdrawn what it is known by, and nothing that it says."""
-    if WITHDRAWAL not in result:
+    """Give what a reader may see: of a result that is withdrawn what it is known by, and nothing that it says.
+
+    Of an amended one what readers have left; a total and the answer to a tumour job fall with any part of them.
+    """
+    if WITHDRAWAL in result:
+        return {name: value for name, value in result.items() if name in _NAMES}
+    gone = {uid for review in result.get(REVIEWS, ()) for uid in review["excluded"]}
+    if not gone:
         return result
-    return {name: value for name, value in result.items() if name in _NAMES}
+    measurements = result.get("measurements", [])
+    left = [one for one in measurements if one.get("tracking_uid") not in gone]
+    findings = [one for one in result.get("findings", []) if one.get("tracking_uid") not in gone]
+    shown = {**result, "measurements": left, "findings": findings}
+    if len(left) == len(measurements):
+        return shown
+    of_parts = [one for one in left if one.get("tracking_uid")]
+    return {name: value for name, value in shown.items() if name not in _OF_ALL_PARTS} | {"measurements": of_parts}
 
 
 def _study(row: Row[Any]) -> StudyView:

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Generic, TypeVar
 
+from inference.domain.delivery import Delivery
 from inference.domain.identifiers import UID, JobID
 from inference.domain.job import JobState, ModelReference, StageTime
+from inference.domain.review import Review
 
 Item = TypeVar("Item")
 
@@ -60,15 +62,16 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Withdrawal:
-    """Why and when a result was withdrawn: its model was recalled."""
+    """Why and when a result was withdrawn: its model was recalled, or a reader rejected it (``by``)."""
 
     reason: str
     at: datetime
+    by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class JobView:
-    """A job as people see it; ``stages`` and ``result`` are left empty in lists.
+    """A job as people see it; ``stages``, ``result`` and ``deliveries`` are left empty in lists.
 
     Of a result that is being withdrawn, or was, no number is shown.
     """
@@ -91,6 +94,8 @@ class JobView:
     withdrawn: Withdrawal | None = None
     result: Mapping[str, Any] = field(default_factory=dict)
     stages: tuple[StageTime, ...] = ()
+    reviews: tuple[Review, ...] = ()
+    deliveries: tuple[Delivery, ...] = ()
 
     @property
     def error(self) -> Reason | None:
@@ -100,7 +105,9 @@ class JobView:
     @property
     def valid(self) -> bool:
         """Whether there is a published result that nothing has replaced and nobody has withdrawn."""
-        published = self.state is JobState.COMPLETED and not self.shadow
+        stands = (JobState.COMPLETED, JobState.REVIEWING)
+        under_review = self.state is JobState.FAILED and bool(self.reviews)
+        published = (self.state in stands or under_review) and not self.shadow
         return published and self.superseded_by is None and self.withdrawn is None
 
 

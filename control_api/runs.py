@@ -34,7 +34,7 @@ def start(given: Services, order: RunOrder) -> tuple[JobView, ...]:
     """
     created = [given.jobs.create(_new_job(given, revision, spec)) for revision, spec in _work(given, order)]
     for job in created:
-        _hint(given, job)
+        tell_a_worker(given, job)
     return tuple(given.queries.job(job.job_id) for job in created)
 
 
@@ -45,7 +45,7 @@ def retry(given: Services, job_id: JobID) -> JobView:
     ------
     JobNotFound, IllegalTransition
     """
-    _hint(given, given.jobs.retry(job_id))
+    tell_a_worker(given, given.jobs.retry(job_id))
     return given.queries.job(job_id)
 
 
@@ -126,8 +126,8 @@ def _new_job(given: Services, revision: SeriesRevision, spec: ModelSpec) -> NewJ
     )
 
 
-def _hint(given: Services, job: Job) -> None:
-    """Tell a worker now; where the queue cannot be reached the dispatcher does it later from the outbox."""
+def tell_a_worker(given: Services, job: Job) -> None:
+    """Send a hint now; where the queue cannot be reached the dispatcher does it later from the outbox."""
     queue = QueueName.DELIVERY if job.state in DELIVERY_STATES else QueueName.INFERENCE
     try:
         given.queue.enqueue(Hint(queue, job.job_id))

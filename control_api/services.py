@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Final, Protocol, cast
 
@@ -88,6 +88,10 @@ class APIOptions:
         Life of an access token.
     data_dir
         The folder whose disk is reported.
+    organization
+        Of the people who review results here.
+    zone
+        Where the site is.
     """
 
     version: str
@@ -95,6 +99,8 @@ class APIOptions:
     jwt_key: str
     access_minutes: int
     data_dir: Path
+    organization: str = "not stated"
+    zone: tzinfo = UTC
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from pynetdicom.transport import AssociationSocket, RequestHandler, ThreadedAsso
 from dicom_node.contexts import supported_contexts
 from inference.domain.identifiers import AETitle
 from inference.domain.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from integrations.orthanc.peer import Peer
 
 LARGEST_PDU_BYTES: Final = 1 << 20
 """No PDU may claim more: an association request with 128 contexts needs some 20 kB, and our own maximum is lower.
@@ -43,6 +44,9 @@ class ReceiverOptions:
         Largest PDU that we ask peers to send.
     reuse_port
         Whether several receiver processes share the port (SO_REUSEPORT).
+    commitment_peers
+        Senders that take reports on storage commitment at an address of theirs; any other is told on the association
+        on which it asks.
     """
 
     ae_title: AETitle
@@ -56,6 +60,7 @@ class ReceiverOptions:
     network_timeout_s: float = 60.0
     maximum_pdu_bytes: int = 131_072
     reuse_port: bool = False
+    commitment_peers: tuple[Peer, ...] = ()
 
     @property
     def accepted_called_titles(self) -> frozenset[AETitle]:

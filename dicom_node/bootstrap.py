@@ -12,13 +12,15 @@ from sqlalchemy import Engine
 
 from dicom_node.assembler import Assembler, AssemblerOptions
 from dicom_node.deployment import DeploymentPlaces, ModelDeployment
+from dicom_node.errands import Archive, Destinations
 from dicom_node.handlers import Destination
 from dicom_node.housekeeping import Dispatcher
 from dicom_node.infer import OfflineNode
 from dicom_node.inspect_folder import Inspector
 from dicom_node.intake import Intake
 from dicom_node.processes import ReceiverProcess, WorkerProcess
-from dicom_node.receiver import Receiver, ReceiverOptions
+from dicom_node.receiver import Receiver as StorageReceiver
+from dicom_node.receiver import ReceiverOptions
 from dicom_node.spool import FolderSpool
 from dicom_node.supervisor import ChildCommand, Supervisor
 from dicom_node.worker import Worker, WorkOptions, WorkPlaces
@@ -26,16 +28,20 @@ from inference.decoder_pool import DecoderSupply
 from inference.domain.job import Hint, QueueName
 from inference.engine import EngineOptions, OnnxModelRunner
 from inference.errors import ConfigurationError
-from inference.ports import ArtifactSink, DeploymentLog, ReportSink
+from inference.ports import DeploymentLog, ReportSink
+from integrations.configured_destinations import configured_destinations
+from integrations.destination_sinks import SinkSurroundings, build_sink
 from integrations.fhir.client import HAPIReportSink
 from integrations.fhir.folder import FolderReportSink
+from integrations.hl7.message import Sending
+from integrations.hl7.mllp import MLLPReportSink, Receiver
+from integrations.lineages import LineageFolder
 from integrations.logs import configure_logs
 from integrations.notify.log_notifier import LogNotifier
+from integrations.orthanc.commitment_reports import CommitmentReports, ListenAddress
 from integrations.orthanc.find_scu import FindSCUCounter
-from integrations.orthanc.folder import FolderArchive
 from integrations.orthanc.peer import Peer
-from integrations.orthanc.rest import OrthancREST, RESTReadBack
-from integrations.orthanc.store_scu import StoreSCUSink
+from integrations.persistence.deliveries import SQLDeliveryLog
 from integrations.persistence.deployments import SQLDeploymentLog
 from integrations.persistence.engine import make_engine
 from integrations.persistence.job_store import JobStoreOptions, SQLJobStore
@@ -43,7 +49,7 @@ from integrations.persistence.migrations import is_current, upgrade
 from integrations.persistence.study_index import SQLStudyIndex
 from integrations.persistence.users import SQLUserStore
 from integrations.result_folder import FolderResultStore
-from integrations.settings import Settings, load_settings
+from integrations.settings import ArchivePeer, Settings, load_settings
 from integrations.system import RandomUIDSource, SystemClock, operating_system_user
 from integrations.taskqueue import make_job_queue
 from models.catalogue import FolderCatalogue, builtin_models_root
@@ -183,12 +189,16 @@ def build_receiver(settings: Settings) -> ReceiverProcess:
     index = SQLStudyIndex(engine, clock, settings.spool_dir, uid_source)
     dispatcher = Dispatcher(_job_store(settings, engine), make_job_queue(settings, None))
     spool = FolderSpool(settings.spool_dir, settings.spool_reserve_mb * 2**20)
-    receiver = Receiver(_receiver_options(settings), Destination(spool, index, settings.character_sets))
+    receiver = StorageReceiver(_receiver_options(settings), Destination(spool, index, settings.character_sets))
     peer = _archive_peer(settings)
     assembler = Assembler(
         index,
         Intake(
-            index, _catalogue(settings, SQLDeploymentLog(engine, clock)), dispatcher.hurry, settings.character_sets
+            index,
+            _catalogue(settings, SQLDeploymentLog(engine, clock)),
+            dispatcher.hurry,
+            settings.character_sets,
+            takes_notes=any(destination.notes for destination in configured_destinations(settings)),
         ),
         FindSCUCounter(peer) if peer else None,
         receiver,
@@ -210,8 +220,8 @@ def build_worker(settings: Settings, queue: QueueName, threads: int) -> WorkerPr
         catalogue=_catalogue(settings, SQLDeploymentLog(engine, clock)),
         runner=build_runner(settings),
         results=FolderResultStore(settings.results_dir),
-        archive=_archive(settings),
-        reports=_report_sink(settings),
+        destinations=_destinations(settings),
+        deliveries=SQLDeliveryLog(engine, clock),
         notifier=LogNotifier(),
         clock=clock,
         decoders=DecoderSupply(keeps_ready=True),
@@ -242,6 +252,7 @@ def _receiver_options(settings: Settings) -> ReceiverOptions:
         acse_timeout_s=settings.acse_timeout_s,
         dimse_timeout_s=settings.dimse_timeout_s,
         network_timeout_s=settings.network_timeout_s,
+        commitment_peers=tuple(_peer(settings, peer) for peer in settings.commitment_peers),
     )
 
 
@@ -254,28 +265,46 @@ def _work_options(settings: Settings, uid_source: RandomUIDSource) -> WorkOption
         delivery_deadline_hours=settings.delivery_deadline_hours,
         channel_wait_seconds=settings.channel_wait_seconds,
         charsets=settings.character_sets,
+        zone=settings.zone,
     )
 
 
 def _archive_peer(settings: Settings) -> Peer | None:
-    if settings.archive is None:
+    """Give the archive that is asked how many images it has of a series."""
+    return None if settings.archive is None else _peer(settings, settings.archive)
+
+
+def _peer(settings: Settings, address: ArchivePeer) -> Peer:
+    return Peer(address.ae_title, address.host, address.port, settings.ae_title)
+
+
+def _destinations(settings: Settings) -> Destinations:
+    """Give everybody who is told: archives as the settings name them, then report servers."""
+    surroundings = SinkSurroundings(settings.ae_title, RandomUIDSource(), _commitment_reports(settings))
+    archives = [
+        Archive(each.name, build_sink(each, surroundings), each.wanted, each.notes)
+        for each in configured_destinations(settings)
+    ]
+    return Destinations(archives, _report_sinks(settings))
+
+
+def _report_sinks(settings: Settings) -> dict[str, ReportSink]:
+    sinks: dict[str, ReportSink] = {"fhir": _report_sink(settings)}
+    if settings.hl7 is not None:
+        told = LineageFolder(settings.data_dir / "hl7")
+        sinks["hl7"] = MLLPReportSink(Receiver(*settings.hl7), told, Sending(facility=settings.organization))
+    return sinks
+
+
+def _commitment_reports(settings: Settings) -> CommitmentReports | None:
+    if settings.commitment_port is None:
         return None
-    return Peer(settings.archive.ae_title, settings.archive.host, settings.archive.port, settings.ae_title)
-
-
-def _archive(settings: Settings) -> ArtifactSink:
-    peer = _archive_peer(settings)
-    if peer is None:
-        return FolderArchive(settings.archive_dir)
-    if settings.archive_rest_url is None:
-        return StoreSCUSink(peer)
-    password = settings.archive_rest_password.get_secret_value()
-    auth = (settings.archive_rest_user, password) if settings.archive_rest_user else None
-    client = httpx.Client(auth=auth, timeout=HTTP_TIMEOUT_SECONDS)
-    return StoreSCUSink(peer, RESTReadBack(OrthancREST(settings.archive_rest_url, client)))
+    return CommitmentReports(ListenAddress(settings.dicom_host, settings.commitment_port), settings.ae_title)
 
 
 def _report_sink(settings: Settings) -> ReportSink:
+    systems = dict(settings.patient_systems)
     if settings.report_url is None:
-        return FolderReportSink(settings.reports_dir)
-    return HAPIReportSink(settings.report_url, httpx.Client(timeout=HTTP_TIMEOUT_SECONDS), SystemClock())
+        return FolderReportSink(settings.reports_dir, systems)
+    client = httpx.Client(timeout=HTTP_TIMEOUT_SECONDS)
+    return HAPIReportSink(settings.report_url, client, SystemClock(), patient_systems=systems)

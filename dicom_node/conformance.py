@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 from pydicom.uid import UID
 
+from dicom_node.commitment import MOST_REFERENCES
+from dicom_node.commitment_reports import PAUSES_S
 from dicom_node.contexts import RECEIVED_TRANSFER_SYNTAXES, supported_contexts
 from inference.domain.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from integrations.settings import Settings
@@ -17,6 +19,36 @@ STATUS_ROWS = (
     ("C000", "Cannot understand", "a mandatory identifier is missing or is no valid UID, or the data set is torn"),
     ("0110", "Processing failure", "an error of ours; send again"),
 )
+
+COMMITMENT_ROWS = (
+    ("0000", "Success", "the report follows"),
+    ("0110", "Processing failure", "the database cannot be read, or an error of ours; ask again"),
+    ("0112", "No such SOP instance", "the request is not about the well-known instance"),
+    ("0115", "Invalid argument value", "the action information is missing, torn, or names no valid UIDs"),
+    ("0118", "No such SOP class", "the request is about another class than its presentation context"),
+    ("0123", "No such action", "the action is not 1"),
+    ("0213", "Resource limitation", f"more than {MOST_REFERENCES} instances, or too many reports under way"),
+)
+
+COMMITMENT_NOTES = f"""\
+Committed are instances whose bytes are on stable storage and whose row is committed, under the SOP class that the
+sender names. Any other is reported with Failure Reason 0112, or 0119 where the class differs. The report goes to the
+address that the settings name for the sender, on an association that we open as SCP, and is tried {len(PAUSES_S) + 1}
+times. A sender without an address gets it on the association on which it asked. The node keeps what it receives for
+its own work; it is no archive."""
+
+SCU_ROWS = (
+    ("Segmentation, Label Map Segmentation, Comprehensive SR Storage", "archive", "results"),
+    ("Secondary Capture, Encapsulated PDF, Parametric Map, Key Object Selection Storage", "archive", "results"),
+    ("Study Root Query/Retrieve FIND", "archive", "instance counts, read-back of results"),
+    ("Storage Commitment Push Model", "archive", "where it is set for a destination"),
+    ("Storage Commitment Push Model (role SCP)", "sender", "reports, where an address is set"),
+    ("Verification", "archive", "`dicom-node doctor`"),
+)
+
+SCU_NOTES = """\
+Results are sent in Explicit VR Little Endian; where it is set and the archive accepts it, in Deflated Explicit VR
+Little Endian, or those with 8-bit pixels in RLE Lossless. Each encoding is proposed in a context of its own."""
 
 
 def statement(settings: Settings) -> str:
@@ -38,16 +70,12 @@ def statement(settings: Settings) -> str:
         _table(("transfer syntax", "UID"), ((UID(uid).name, uid) for uid in RECEIVED_TRANSFER_SYNTAXES)),
         "## C-STORE statuses",
         _table(("status", "meaning", "when"), STATUS_ROWS),
+        "## Storage commitment",
+        _table(("status", "meaning", "when"), COMMITMENT_ROWS),
+        COMMITMENT_NOTES,
         "## As SCU",
-        _table(
-            ("service", "to", "use"),
-            (
-                ("Segmentation Storage, Comprehensive SR Storage", "archive", "results, Explicit VR Little Endian"),
-                ("Study Root Query/Retrieve FIND", "archive", "instance counts, read-back of results"),
-                ("Storage Commitment Push Model", "archive", "where it is configured"),
-                ("Verification", "archive", "`dicom-node doctor`"),
-            ),
-        ),
+        _table(("service", "to", "use"), SCU_ROWS),
+        SCU_NOTES,
         "## Character sets",
         "Sources may use any character set of PS3.3 section C.12.1.1.2; results are written in ISO_IR 192.",
         "## Security",

@@ -1,11 +1,11 @@
-"""What the receiver accepts: every storage class, in every encoding that this node can read."""
+"""What the receiver accepts: every storage class, in every encoding that this node can read, and two services."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from pynetdicom.presentation import AllStoragePresentationContexts, PresentationContext, build_context
-from pynetdicom.sop_class import Verification
+from pynetdicom.sop_class import StorageCommitmentPushModel, Verification
 
 from inference.domain.transfer_syntaxes import DECODABLE_TRANSFER_SYNTAXES, DEFLATED, UNCOMPRESSED_TRANSFER_SYNTAXES
 
@@ -22,7 +22,8 @@ def supported_contexts() -> list[PresentationContext]:
     All storage classes are taken, not only images: a PACS forwards whole studies, and a refused SR or PDF makes
     it report the study as failed. What is no image ends later with a named reason.
     """
-    contexts = [build_context(Verification, list(map(str, UNCOMPRESSED_TRANSFER_SYNTAXES[:2])))]
+    plain = list(map(str, UNCOMPRESSED_TRANSFER_SYNTAXES[:2]))
+    contexts = [build_context(service, plain) for service in (Verification, StorageCommitmentPushModel)]
     contexts += [
         build_context(context.abstract_syntax, list(RECEIVED_TRANSFER_SYNTAXES))
         for context in AllStoragePresentationContexts

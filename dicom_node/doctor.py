@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import shutil
+import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import httpx
 from pynetdicom import AE
 from sqlalchemy import text
 
+from inference.domain.identifiers import AETitle
 from inference.domain.job import ModelReference, QueueName
-from inference.errors import ModelContractViolated, NodeError, PeerUnavailable
+from inference.errors import ConfigurationError, ModelContractViolated, NodeError, PeerUnavailable
 from inference.ports import ModelRunner
+from integrations.configured_destinations import configured_destinations
+from integrations.destinations import DIMSEAddress, STOWAddress
+from integrations.http_login import Login
 from integrations.persistence.engine import make_engine
 from integrations.settings import ArchivePeer, Settings
 from models.inspection import verify_package
@@ -57,12 +63,34 @@ def _checks(settings: Settings) -> Iterator[tuple[str, Callable[[], str]]]:
     yield "queue", lambda: _queue(settings)
     yield "models", lambda: _models(settings)
     yield "disk", lambda: _disk(settings)
-    if settings.archive is not None:
-        peer = settings.archive
-        yield "archive", lambda: _echo(settings, peer)
+    yield from _destination_checks(settings)
     if settings.report_url is not None:
         url = settings.report_url
         yield "report server", lambda: _fhir(url)
+    if settings.hl7 is not None:
+        host, port = settings.hl7
+        yield "HL7 receiver", lambda: _listens(host, port)
+
+
+def _destination_checks(settings: Settings) -> Iterator[tuple[str, Callable[[], str]]]:
+    """List the archives: is each there, as far as can be asked without leaving anything in it."""
+    try:
+        destinations = configured_destinations(settings)
+    except ConfigurationError as error:
+        message = error.message
+        yield "destinations", lambda: _raise(message)
+        return
+    for destination in destinations:
+        name = "archive" if destination.name == "archive" else f"destination {destination.name}"
+        match destination.address:
+            case DIMSEAddress(peer, calling):
+                yield name, partial(_echo, peer, calling or settings.ae_title)
+            case STOWAddress(url):
+                yield name, partial(_dicom_web, url, destination.login)
+
+
+def _raise(message: str) -> str:
+    raise ConfigurationError(message)
 
 
 def _check(name: str, check: Callable[[], str]) -> Finding:
@@ -125,21 +153,33 @@ def _disk(settings: Settings) -> str:
     return f"{free_mb} MiB free"
 
 
-def _echo(settings: Settings, peer: ArchivePeer) -> str:
-    ae = AE(settings.ae_title)
+def _echo(peer: ArchivePeer, calling: AETitle) -> str:
+    ae = AE(calling)
     ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = 10
     ae.connection_timeout = 10
     ae.add_requested_context(VERIFICATION)
     association = ae.associate(peer.host, peer.port, ae_title=peer.ae_title)
     if not association.is_established:
-        raise PeerUnavailable(
-            f"{peer.ae_title} at {peer.host}:{peer.port} takes no association from {settings.ae_title}"
-        )
+        raise PeerUnavailable(f"{peer.ae_title} at {peer.host}:{peer.port} takes no association from {calling}")
     status = association.send_c_echo()
     association.release()
     if status.get("Status") != 0x0000:
         raise PeerUnavailable(f"{peer.ae_title} did not answer C-ECHO with success")
     return f"{peer.ae_title} answers C-ECHO"
+
+
+def _dicom_web(url: str, login: Login | None) -> str:
+    """Ask for one study: whether it may be stored to is known only when something is stored."""
+    auth = (login.user, login.password) if login is not None else None
+    answer = httpx.get(f"{url}/studies", params={"limit": 1}, auth=auth, timeout=10)
+    if answer.status_code not in (httpx.codes.OK, httpx.codes.NO_CONTENT):
+        raise PeerUnavailable(f"HTTP {answer.status_code}")
+    return "answers a search"
+
+
+def _listens(host: str, port: int) -> str:
+    with socket.create_connection((host, port), timeout=10):
+        return "takes connections"
 
 
 def _fhir(url: str) -> str:

@@ -8,8 +8,10 @@ import structlog
 from pydicom.dataset import Dataset
 from pynetdicom import evt
 
+from dicom_node.commitment import RESOURCE_LIMITATION, RequestRefused, examine, read_request
+from dicom_node.commitment_reports import CommitmentReporter
 from dicom_node.headers import check_command, read_arrival
-from dicom_node.statuses import SUCCESS, failure, unexpected_failure
+from dicom_node.statuses import PROCESSING_FAILURE, SUCCESS, failure, unexpected_failure
 from inference.domain.arrival import Arrival
 from inference.domain.charsets import NOTHING_CONFIGURED, CharacterSets
 from inference.domain.identifiers import UID, AETitle
@@ -75,6 +77,35 @@ def handle_store(event: evt.Event, destination: Destination) -> int | Dataset:
         return unexpected_failure()
     LOG.debug("instance kept", arrival=arrival.value)
     return SUCCESS
+
+
+def handle_commitment(event: evt.Event, index: StudyIndex, reporter: CommitmentReporter) -> tuple[int, None]:
+    """Answer N-ACTION of storage commitment (PS3.4 section J.3.2): the sender is told later what we hold.
+
+    Parameters
+    ----------
+    event
+        The request.
+    index
+        What is here.
+    reporter
+        Tells the sender.
+
+    Returns
+    -------
+    status : int
+        0x0000, or why there will be no report.
+    reply : None
+    """
+    try:
+        taken = reporter.report(event, examine(read_request(event), index))
+    except RequestRefused as refusal:
+        LOG.warning("commitment refused", status=f"0x{refusal.status:04X}")
+        return refusal.status, None
+    except Exception as error:  # noqa: BLE001 - the DIMSE border
+        LOG.warning("commitment refused", exception=type(error).__name__)
+        return PROCESSING_FAILURE, None
+    return SUCCESS if taken else RESOURCE_LIMITATION, None
 
 
 def _take_in(event: evt.Event, destination: Destination) -> Arrival:

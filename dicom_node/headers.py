@@ -70,7 +70,7 @@ def read_arrival(
     """
     syntax = pydicom.uid.UID(transfer_syntax_uid)
     try:
-        _check_framing(_open(data_set, transfer_syntax_uid), syntax)
+        check_framing(_open(data_set, transfer_syntax_uid), syntax)
         parsed = read_dataset(
             _open(data_set, transfer_syntax_uid),
             syntax.is_implicit_VR,
@@ -119,8 +119,21 @@ def _open(data_set: bytes, transfer_syntax_uid: UID) -> BinaryIO:
     return counted(stream, len(data_set))
 
 
-def _check_framing(stream: BinaryIO, syntax: pydicom.uid.UID) -> None:
-    """Walk all elements; the last one must end exactly where the bytes end."""
+def check_framing(stream: BinaryIO, syntax: pydicom.uid.UID) -> None:
+    """Walk all elements; the last one must end exactly where the bytes end.
+
+    Parameters
+    ----------
+    stream
+        An encoded data set, at its beginning.
+    syntax
+        Its transfer syntax.
+
+    Raises
+    ------
+    InstanceUnreadable
+        If it does not end there.
+    """
     end = 0
     # With defer_size 0 values are skipped, not read, so a value cut short puts the position behind the end.
     elements = data_element_generator(stream, syntax.is_implicit_VR, syntax.is_little_endian, defer_size=0)

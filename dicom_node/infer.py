@@ -10,14 +10,15 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from dicom_node.folder_scan import scan
 from dicom_node.summary import answer
 from dicom_node.verdicts import failure_of
 from inference.channels import Assignment, Candidate, assign
-from inference.domain.artifact import DicomArtifact
+from inference.domain.artifact import ArtifactKind, DicomArtifact
 from inference.domain.charsets import NOTHING_CONFIGURED, CharacterSets
+from inference.domain.delivery import Order
 from inference.domain.identifiers import UID
 from inference.domain.job import ModelReference, StageTime
 from inference.domain.model_spec import Deployment, ModelSpec
@@ -30,6 +31,9 @@ from inference.ports import Clock, ModelCatalogue, ModelRunner
 from inference.reading import describe_revision
 from inference.selection import select
 from integrations.fhir.mapping import report_bundle
+
+WRITTEN: Final = Order(frozenset({ArtifactKind.SEG, ArtifactKind.SR}))
+"""What is written beside the FHIR bundle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +156,8 @@ def _run(assignment: Assignment, spec: ModelSpec, work: _Work) -> dict[str, Any]
     try:
         inputs = assignment.inputs()
         node = work.node
-        analysis = analyse(inputs, spec, Surroundings(node.runner, node.clock, times.append, node.charsets))
+        surroundings = Surroundings(node.runner, node.clock, times.append, node.charsets, order=WRITTEN)
+        analysis = analyse(inputs, spec, surroundings)
     except Exception as error:  # noqa: BLE001 - the command's border: one series must not cost the others
         return _rejected(error) | about | {"timings_s": _timings(times)}
     folder = work.out / f"{inputs.reference.series_instance_uid}_{spec.reference.model_id}"

@@ -1,4 +1,4 @@
-"""The storage SCP: starts, stops, and knows who is connected."""
+"""The SCP of storage and storage commitment: starts, stops, and knows who is connected."""
 
 from __future__ import annotations
 
@@ -14,7 +14,14 @@ from dicom_node.application_entity import (
     make_application_entity,
     quieten_libraries,
 )
-from dicom_node.handlers import Destination, handle_association_request, handle_echo, handle_store
+from dicom_node.commitment_reports import CommitmentReporter
+from dicom_node.handlers import (
+    Destination,
+    handle_association_request,
+    handle_commitment,
+    handle_echo,
+    handle_store,
+)
 from inference.errors import ConfigurationError
 
 __all__ = ["Receiver", "ReceiverOptions"]
@@ -37,6 +44,7 @@ class Receiver:
     def __init__(self, options: ReceiverOptions, destination: Destination) -> None:
         self._options = options
         self._destination = destination
+        self._reporter = CommitmentReporter(options.commitment_peers)
         self._server: Any = None
         self._thread: Thread | None = None
 
@@ -79,6 +87,7 @@ class Receiver:
         if self._thread is None:
             return
         self._server.stop_listening()
+        self._reporter.stop()
         self._thread.join()
         self._thread = None
         for association in self._server.active_associations:
@@ -105,4 +114,5 @@ class Receiver:
             (evt.EVT_REQUESTED, handle_association_request, [self._options.accepted_called_titles]),
             (evt.EVT_C_ECHO, handle_echo),
             (evt.EVT_C_STORE, handle_store, [self._destination]),
+            (evt.EVT_N_ACTION, handle_commitment, [self._destination.index, self._reporter]),
         ]

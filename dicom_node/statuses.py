@@ -45,6 +45,8 @@ STATUSES: Final[Mapping[type[errors.NodeError], int]] = MappingProxyType(
         errors.FHIRUnavailable: PROCESSING_FAILURE,
         errors.FHIRConflict: PROCESSING_FAILURE,
         errors.FHIRRejected: PROCESSING_FAILURE,
+        errors.HL7Unavailable: PROCESSING_FAILURE,
+        errors.HL7Rejected: PROCESSING_FAILURE,
         errors.JobNotFound: PROCESSING_FAILURE,
         errors.StudyNotFound: PROCESSING_FAILURE,
         errors.IllegalTransition: PROCESSING_FAILURE,

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
+from inference.domain.artifact import DicomArtifact
+from inference.domain.identifiers import UID
+from inference.domain.job import ANSWER, REPLACES
 from inference.domain.model_spec import ModelSpec
-from inference.domain.result import Finding, Report, TumorDetection
+from inference.domain.result import Finding, Measurement, Report, TumorDetection
+from inference.domain.study import InstanceIdentity
 from inference.pipeline import Analysis
 
 REPORT_WANTED: Final = "report_wanted"
@@ -28,22 +33,49 @@ def summary(analysis: Analysis, spec: ModelSpec) -> dict[str, Any]:
         JSON values: the answer to the job's task, then what is the same for every task.
     """
     return answer(analysis.report) | {
-        "measurements": [
-            {"label": m.label, "code": m.finding.value, "value": round(m.value, 3), "unit": m.unit.value}
-            for m in analysis.report.measurements
-        ],
-        "artifacts": [
-            {
-                "kind": artifact.kind.value,
-                "sop_instance_uid": artifact.identity.sop_instance_uid,
-                "series_instance_uid": artifact.identity.series_instance_uid,
-            }
-            for artifact in analysis.artifacts
-        ],
+        "measurements": [_measurement(measurement) for measurement in analysis.report.measurements],
+        "artifacts": artifact_entries(analysis.artifacts),
         "absent": list(analysis.report.absent),
         "warnings": list(analysis.report.warnings),
         "model_title": spec.title,
         REPORT_WANTED: spec.publication.fhir,
+        ANSWER: analysis.answer,
+        REPLACES: None if analysis.predecessor is None else _names(analysis.predecessor),
+    }
+
+
+def artifact_entries(artifacts: Iterable[DicomArtifact]) -> list[dict[str, object]]:
+    """List objects as a job's result names them, each once.
+
+    Parameters
+    ----------
+    artifacts
+        The objects of a result; one that serves as several encodings of the segmentation is among them as often.
+    """
+    entries: dict[UID, dict[str, object]] = {
+        artifact.identity.sop_instance_uid: {"kind": artifact.kind.value, **_names(artifact.identity)}
+        for artifact in artifacts
+    }
+    return list(entries.values())
+
+
+def _names(identity: InstanceIdentity) -> dict[str, str]:
+    return {
+        "sop_instance_uid": str(identity.sop_instance_uid),
+        "series_instance_uid": str(identity.series_instance_uid),
+        "sop_class_uid": str(identity.sop_class_uid),
+    }
+
+
+def _measurement(measurement: Measurement) -> dict[str, Any]:
+    return {
+        "label": measurement.label,
+        "code": measurement.finding.value,
+        "quantity": measurement.quantity.meaning,
+        "value": round(measurement.value, 3),
+        "unit": measurement.unit.value,
+        "usual": measurement.reference_range,
+        "tracking_uid": measurement.tracking_uid,
     }
 
 

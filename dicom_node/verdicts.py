@@ -54,6 +54,8 @@ VERDICTS: Final[Mapping[type[errors.NodeError], Verdict]] = MappingProxyType(
         errors.FHIRUnavailable: Verdict.RETRY,
         errors.FHIRConflict: Verdict.RETRY,
         errors.FHIRRejected: Verdict.FAIL,
+        errors.HL7Unavailable: Verdict.RETRY,
+        errors.HL7Rejected: Verdict.FAIL,
         errors.JobNotFound: Verdict.DROP,
         errors.StudyNotFound: Verdict.FAIL,
         errors.IllegalTransition: Verdict.DROP,

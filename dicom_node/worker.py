@@ -6,41 +6,56 @@ input, so a job that is done twice leaves one result (ARCHITECTURE section 4).
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Final
+from datetime import UTC, timedelta, tzinfo
+from functools import partial
+from typing import Any, Final
 
 import structlog
 
+from dicom_node.errands import Destinations, Errands, Kept, model_of, reviews_of
 from dicom_node.heartbeat import Heartbeat
 from dicom_node.inputs import Awaited, InputResolver
-from dicom_node.summary import REPORT_WANTED, summary
+from dicom_node.notes import NoteWriter, is_noted, reason_of
+from dicom_node.rounds import Backoff, Outcome, Rounds, Stop
+from dicom_node.standing import sent_after
+from dicom_node.summary import REPORT_WANTED, artifact_entries, summary
 from dicom_node.verdicts import Verdict, failure_of, verdict
-from dicom_node.withdrawals import order_of, rejection_notes
 from inference.decoder_pool import DecoderSupply
-from inference.domain.artifact import DicomArtifact
 from inference.domain.charsets import NOTHING_CONFIGURED, CharacterSets
-from inference.domain.job import DELIVERY_STATES, Failure, Hint, Job, JobState, Lease, QueueName, StageTime
+from inference.domain.delivery import NOTE, RESULT, WITHDRAWAL, Order
+from inference.domain.job import (
+    DELIVERY_STATES,
+    REVIEWED,
+    REVIEWS,
+    Failure,
+    Hint,
+    Job,
+    JobState,
+    Lease,
+    QueueName,
+    StageTime,
+)
+from inference.domain.job import WITHDRAWAL as WITHDRAWN_RESULT
 from inference.domain.model_spec import ModelSpec
-from inference.domain.result import Report
+from inference.encoding.revision import current
 from inference.errors import (
+    ImplausibleResult,
     JobNotFound,
     ModelNotFound,
     NodeError,
-    Stage,
+    ReasonCode,
     StoreUnavailable,
 )
-from inference.pipeline import Surroundings, analyse
+from inference.pipeline import Analysis, Surroundings, analyse
 from inference.ports import (
-    ArtifactSink,
     Clock,
+    DeliveryLog,
     JobStore,
     ModelCatalogue,
     ModelRunner,
     Notifier,
-    ReportSink,
     ResultStore,
     StudyIndex,
 )
@@ -61,8 +76,8 @@ class WorkPlaces:
     catalogue: ModelCatalogue
     runner: ModelRunner
     results: ResultStore
-    archive: ArtifactSink
-    reports: ReportSink
+    destinations: Destinations
+    deliveries: DeliveryLog
     notifier: Notifier
     clock: Clock
     decoders: DecoderSupply | None = None
@@ -89,6 +104,8 @@ class WorkOptions:
         How long after its latest instance a study may still receive a series that a model's channel lacks.
     charsets
         What is assumed of senders that name no character set.
+    zone
+        Where the site is.
     """
 
     owner: str
@@ -99,6 +116,7 @@ class WorkOptions:
     delivery_deadline_hours: float = 72.0
     channel_wait_seconds: float = 600.0
     charsets: CharacterSets = NOTHING_CONFIGURED
+    zone: tzinfo = UTC
 
 
 class Worker:
@@ -116,6 +134,10 @@ class Worker:
         self._places = places
         self._options = options
         self._inputs = InputResolver(places.index, places.clock, options.channel_wait_seconds, options.charsets)
+        self._notes = NoteWriter(places.index, places.catalogue, options.charsets, options.zone)
+        self._errands = Errands(places.destinations, options.zone)
+        self._backoff = Backoff(options.retry_base_seconds, options.retry_cap_seconds)
+        self._rounds = Rounds(places.deliveries, places.clock, self._backoff)
 
     def run(self, hint: Hint) -> None:
         """Do the work a hint points at; a hint that is late, repeated or wrong does nothing.
@@ -160,15 +182,42 @@ class Worker:
             places.jobs.defer(lease, inputs.reason, inputs.until)
             LOG.info("job.deferred", job=job.job_id, code=inputs.reason.code)
             return
-        observer, charsets = self._observer(lease, heartbeat), self._options.charsets
-        surroundings = Surroundings(places.runner, places.clock, observer, charsets, places.decoders)
+        surroundings = Surroundings(
+            places.runner,
+            places.clock,
+            self._observer(lease, heartbeat),
+            self._options.charsets,
+            places.decoders,
+            Order.of(archive.wanted for archive in places.destinations.archives),
+            partial(places.jobs.predecessor, job),
+            job.created_at,
+            self._options.zone,
+        )
         analysis = analyse(inputs, spec, surroundings, job.attempt)
         if job.shadow:
             places.jobs.record(lease, {**summary(analysis, spec), "artifacts": []})
         else:
+            said = self._what_was_said(job, analysis)
             places.results.save(job.job_id, analysis.artifacts, analysis.report, analysis.manifest)
-            places.jobs.deliver(lease, summary(analysis, spec))
+            places.jobs.deliver(lease, {**summary(analysis, spec), **said})
         LOG.info("job.analysed", job=job.job_id, shadow=job.shadow)
+
+    def _what_was_said(self, job: Job, analysis: Analysis) -> dict[str, object]:
+        """Give what readers have said of this very answer before: it holds for the repetition too.
+
+        Raises
+        ------
+        ImplausibleResult
+            REJECTED_BEFORE where they rejected it.
+        """
+        earlier = self._places.jobs.repeated(job, analysis.answer)
+        if earlier is None or REVIEWS not in earlier:
+            return {}
+        if WITHDRAWN_RESULT in earlier:
+            message = "a reader has rejected this very answer before; it is not published again"
+            raise ImplausibleResult(message, ReasonCode.REJECTED_BEFORE)
+        reviews: Any = earlier[REVIEWS]
+        return {REVIEWS: reviews, REVIEWED: len(reviews), "artifacts": earlier["artifacts"]}
 
     def _observer(self, lease: Lease, heartbeat: Heartbeat) -> Callable[[StageTime], None]:
         """Give what records a stage as it ends, and stops the line where the job is no longer ours."""
@@ -186,46 +235,62 @@ class Worker:
         return self._places.catalogue.exactly(job.model)
 
     def _deliver(self, lease: Lease, heartbeat: Heartbeat) -> None:
-        places, job = self._places, lease.job
-        timer = StageTimer(places.clock, job.attempt, self._observer(lease, heartbeat))
+        """Make a round to everybody who does not know yet; what one destination cannot take holds up no other."""
+        job = lease.job
+        timer = StageTimer(self._places.clock, job.attempt, self._observer(lease, heartbeat))
+        errand, stops = self._errand(job)
+        outcome = self._rounds.make(lease, errand, stops, timer)
+        if outcome.is_done:
+            self._finish(lease, outcome)
+            LOG.info("job.delivered", job=job.job_id, errand=errand)
+            self._places.notifier.job_ended(self._places.jobs.get(job.job_id))
+        else:
+            self._carry_on(lease, outcome)
+
+    def _errand(self, job: Job) -> tuple[str, list[Stop]]:
+        """Give what is brought, and where to."""
+        if is_noted(job):
+            note = self._notes.write(job)
+            return NOTE, [] if note is None else self._errands.note(note)
+        kept = self._kept(job)
         if job.state is JobState.WITHDRAWING:
-            self._withdraw(lease, timer)
-            return
-        artifacts, report = self._kept(job)
-        with timer.measure(Stage.DELIVER):
-            places.archive.deliver(artifacts)
-            places.archive.confirm(artifacts)
-        address = None
-        if _is_reported(job):
-            with timer.measure(Stage.REPORT):
-                address = places.reports.store(report)
-        places.jobs.complete(lease, address)
-        LOG.info("job.completed", job=job.job_id)
-        places.notifier.job_ended(places.jobs.get(job.job_id))
+            return WITHDRAWAL, self._errands.withdrawal(job, kept, self._told(job))
+        if job.state is JobState.REVIEWING:
+            return f"review-{len(reviews_of(job))}", self._errands.review(job, kept, self._told(job))
+        return RESULT, self._errands.result(kept)
 
-    def _withdraw(self, lease: Lease, timer: StageTimer) -> None:
-        """Say in archive and report server that the result does not stand; in one also while the other is away."""
-        places, job = self._places, lease.job
-        artifacts, report = self._kept(job)
-        order = order_of(job)
-        try:
-            with timer.measure(Stage.DELIVER):
-                notes = rejection_notes(artifacts, order)
-                places.archive.deliver(notes)
-                places.archive.confirm(notes)
-        finally:
-            if _is_reported(job):
-                with timer.measure(Stage.REPORT):
-                    places.reports.withdraw(report, order.reason)
-        places.jobs.withdrawn(lease)
-        LOG.info("job.withdrawn", job=job.job_id)
-        places.notifier.job_ended(places.jobs.get(job.job_id))
+    def _told(self, job: Job) -> Collection[str]:
+        """Name the archives that a result was brought to; of a job older than these rows, all."""
+        names = {row.destination for row in self._places.deliveries.of(job.job_id) if row.errand == RESULT}
+        return names or {archive.name for archive in self._places.destinations.archives}
 
-    def _kept(self, job: Job) -> tuple[Sequence[DicomArtifact], Report]:
+    def _finish(self, lease: Lease, outcome: Outcome) -> None:
+        """End a job of which everybody knows."""
+        jobs, job = self._places.jobs, lease.job
+        if is_noted(job):
+            jobs.reject(lease, reason_of(job))
+        elif job.state is JobState.WITHDRAWING:
+            jobs.withdrawn(lease)
+        elif job.state is JobState.REVIEWING:
+            sent = sent_after(self._kept(job).artifacts, model_of(job), reviews_of(job))
+            jobs.reviewed(lease, artifact_entries(current(sent)))
+        else:
+            first = next(iter(self._places.destinations.reports), "")
+            jobs.complete(lease, outcome.address(first))
+
+    def _carry_on(self, lease: Lease, outcome: Outcome) -> None:
+        """Leave what a destination still lacks to a later round, as long as there is one and time for it."""
+        if outcome.next_run_at is None or self._used_up(lease.job):
+            self._settle(lease, outcome.failure, Verdict.FAIL)
+        else:
+            self._places.jobs.postpone(lease, outcome.failure, outcome.next_run_at)
+
+    def _kept(self, job: Job) -> Kept:
         """Read the result; one that is not here may be on its way on shared storage, so the deadline decides."""
         results = self._places.results
         try:
-            return results.artifacts(job.job_id), results.report(job.job_id)
+            report = results.report(job.job_id) if _is_reported(job) else None
+            return Kept(results.artifacts(job.job_id), report)
         except JobNotFound as error:
             raise StoreUnavailable("the job's result is not in the folder of results") from error
 
@@ -241,6 +306,9 @@ class Worker:
         jobs = self._places.jobs
         if wanted is Verdict.DROP:
             return
+        if wanted is Verdict.REJECT and self._is_worth_a_note(lease.job, failure):
+            jobs.refuse(lease, failure)
+            return
         if wanted is Verdict.REJECT:
             jobs.reject(lease, failure)
         elif wanted is Verdict.RETRY and not self._used_up(lease.job):
@@ -249,6 +317,12 @@ class Worker:
         else:
             jobs.fail(lease, failure)
         self._places.notifier.job_ended(jobs.get(lease.job.job_id))
+
+    def _is_worth_a_note(self, job: Job, failure: Failure) -> bool:
+        """Tell whether readers are told: a later revision tells of itself, and a rejection is their own."""
+        takes = self._places.destinations.take_notes and not job.shadow
+        told = failure.code in (ReasonCode.SUPERSEDED, ReasonCode.REJECTED_BEFORE)
+        return takes and job.state is JobState.PROCESSING and not told
 
     def _used_up(self, job: Job) -> bool:
         """Tell whether no later attempt may follow: inference is counted, delivery has a deadline."""
@@ -279,13 +353,11 @@ class Worker:
         Inference doubles the wait with every attempt. Delivery waits as long as it has been tried already, which
         doubles too, and needs no count.
         """
-        options = self._options
         if job.state in DELIVERY_STATES:
-            seconds = max(options.retry_base_seconds, self._delivered_for(job).total_seconds())
-        else:
-            seconds = options.retry_base_seconds * 2 ** min(job.attempt - 1, 16)
-        jitter = random.uniform(0.75, 1.25)  # noqa: S311 - not a secret
-        return timedelta(seconds=jitter * min(seconds, options.retry_cap_seconds))
+            return self._backoff.after(self._delivered_for(job))
+        return self._backoff.after(
+            timedelta(seconds=self._options.retry_base_seconds * 2 ** min(job.attempt - 1, 16))
+        )
 
 
 def _is_reported(job: Job) -> bool:

@@ -32,7 +32,9 @@
     ├── ReportError
     │   ├── FHIRUnavailable *       report.fhir_unavailable
     │   ├── FHIRConflict *          report.fhir_conflict
-    │   └── FHIRRejected            report.fhir_rejected
+    │   ├── FHIRRejected            report.fhir_rejected
+    │   ├── HL7Unavailable *        report.hl7_unavailable
+    │   └── HL7Rejected             report.hl7_rejected
     └── JobError
         ├── JobNotFound             job.not_found               404
         ├── StudyNotFound           study.not_found             404
@@ -110,6 +112,7 @@ class ReasonCode(StrEnum):
     PIXEL_FORMAT = "pixel.unsupported_format"
     IMPLAUSIBLE = "result.implausible"
     HEAD_NOT_FOUND = "result.head_not_found"
+    REJECTED_BEFORE = "result.rejected_before"
 
 
 class NodeError(Exception):
@@ -322,7 +325,7 @@ class NotCommitted(DeliveryError):
 
 
 class ReportError(NodeError):
-    """The FHIR report could not be stored."""
+    """The report could not be stored or sent."""
 
     stage = Stage.REPORT
 
@@ -345,6 +348,19 @@ class FHIRRejected(ReportError):
     """The FHIR server refuses the content."""
 
     code = "report.fhir_rejected"
+
+
+class HL7Unavailable(ReportError):
+    """The receiver of HL7 v2 messages does not answer, or not to what it was sent."""
+
+    code = "report.hl7_unavailable"
+    retryable = True
+
+
+class HL7Rejected(ReportError):
+    """The receiver of HL7 v2 messages refuses the message."""
+
+    code = "report.hl7_rejected"
 
 
 class JobError(NodeError):

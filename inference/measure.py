@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from inference.diameters import long_and_short_axis
 from inference.domain.answer import Answer, Classified, Detected, Segmented
-from inference.domain.codes import MILLILITRE, VOLUME
+from inference.domain.codes import LONG_AXIS, MILLILITRE, MILLIMETRE, SHORT_AXIS, VOLUME, Code
 from inference.domain.geometry import Grid
 from inference.domain.masks import Masks, foreground, labelled_voxels
 from inference.domain.model_spec import LabelSpec, ModelSpec, Publication, Task
@@ -63,7 +64,7 @@ def _findings(answer: Classified | Detected, spec: ModelSpec, uids: OutputUIDs) 
 
 def _segmented(answer: Segmented, volume: Volume, spec: ModelSpec, uids: OutputUIDs) -> AnalysisResult:
     sums = _sums(answer.masks, volume.array, len(spec.labels) + 1)
-    segments = _segments(sums, volume.grid, spec, uids)
+    segments = _segments(answer.masks, sums, volume, spec, uids)
     lesion = foreground(answer.masks)
     total_ml = int(np.count_nonzero(lesion)) * volume.grid.voxel_volume_ml
     is_tumor = spec.task is Task.TUMOR_DETECTION
@@ -74,6 +75,7 @@ def _segmented(answer: Segmented, volume: Volume, spec: ModelSpec, uids: OutputU
         totals=_totals(total_ml, spec.publication),
         task=detect_tumor(lesion, volume.grid, segments, answer.certainty) if is_tumor else None,
         total_ml=total_ml,
+        probabilities=answer.probabilities,
     )
 
 
@@ -86,7 +88,8 @@ class _Sums:
     index: NDArray[np.float64]
 
 
-def _segments(sums: _Sums, grid: Grid, spec: ModelSpec, uids: OutputUIDs) -> tuple[Segment, ...]:
+def _segments(masks: Masks, sums: _Sums, volume: Volume, spec: ModelSpec, uids: OutputUIDs) -> tuple[Segment, ...]:
+    grid = volume.grid
     present = [label for label in spec.labels if sums.count[label.value]]
     return tuple(
         Segment(
@@ -96,20 +99,35 @@ def _segments(sums: _Sums, grid: Grid, spec: ModelSpec, uids: OutputUIDs) -> tup
             centroid_lps_mm=_centroid(sums, label.value, grid),
             volume=_volume(label, float(sums.count[label.value]) * grid.voxel_volume_ml, uids),
             mean_value=float(sums.value[label.value] / sums.count[label.value]),
+            diameters=_diameters(label, masks, volume, uids) if label.diameters else (),
         )
         for number, label in enumerate(present, start=1)
     )
 
 
 def _volume(label: LabelSpec, millilitres: float, uids: OutputUIDs) -> Measurement:
+    measured = _measurement(label, (VOLUME, MILLILITRE), millilitres, uids)
+    return replace(measured, reference_range=label.usual_ml)
+
+
+def _diameters(label: LabelSpec, masks: Masks, volume: Volume, uids: OutputUIDs) -> tuple[Measurement, ...]:
+    long_mm, short_mm = long_and_short_axis(masks, label.value, volume)
+    measured = ((LONG_AXIS, long_mm), (SHORT_AXIS, short_mm))
+    return tuple(_measurement(label, (quantity, MILLIMETRE), value, uids) for quantity, value in measured)
+
+
+def _measurement(label: LabelSpec, quantity_in: tuple[Code, Code], value: float, uids: OutputUIDs) -> Measurement:
+    """Say what was measured of a structure, as a quantity in a unit."""
+    quantity, unit = quantity_in
     return Measurement(
         label=label.name,
         finding=label.type,
-        quantity=VOLUME,
-        value=millilitres,
-        unit=MILLILITRE,
+        quantity=quantity,
+        value=value,
+        unit=unit,
         tracking_uid=uids.tracking(label.value),
         tracking_id=label.name,
+        laterality=label.laterality,
     )
 
 

@@ -114,7 +114,7 @@ def modality_transform(find: FrameAttributes, form: PixelFormat) -> ModalityTran
     UnsupportedPixelData
         PIXEL_FORMAT for a rescale slope of zero.
     """
-    turned = form.inverted and not _has_unit(find)
+    turned = form.inverted and not has_unit(find)
     padding = _padding(find.top, form)
     if values(find.top, "ModalityLUTSequence"):
         return ModalityTransform(padding=padding, lut=find.top, turned_lut=turned)
@@ -129,7 +129,14 @@ def modality_transform(find: FrameAttributes, form: PixelFormat) -> ModalityTran
     return ModalityTransform(slope, intercept, padding)
 
 
-def _has_unit(find: FrameAttributes) -> bool:
+def has_unit(find: FrameAttributes) -> bool:
+    """Say whether the values of a frame have a unit, so that MONOCHROME1 does not turn them.
+
+    Parameters
+    ----------
+    find
+        What is said of the frame.
+    """
     kind = find.text("PixelValueTransformationSequence", "RescaleType").upper()
     return text(find.top, "Modality").upper() in _WITH_UNIT or kind not in _NO_UNIT
 

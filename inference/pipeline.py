@@ -7,23 +7,26 @@ the doors; what happens in between is this function and nothing else.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, tzinfo
 from typing import TypeAlias
 
 from inference.decoder_pool import DecoderSupply
 from inference.domain.answer import Answer
-from inference.domain.artifact import DicomArtifact
+from inference.domain.artifact import ArtifactKind, DicomArtifact, Segmentation
 from inference.domain.charsets import NOTHING_CONFIGURED, CharacterSets
+from inference.domain.delivery import Order
 from inference.domain.geometry import Grid
 from inference.domain.identifiers import UID
 from inference.domain.job import StageTime
 from inference.domain.model_inputs import ModelInputs
 from inference.domain.model_spec import ModelSpec
 from inference.domain.result import AnalysisResult, Report
+from inference.domain.study import InstanceIdentity
 from inference.domain.volume import Volume
+from inference.encoding.encoding_input import EncodingInput
 from inference.encoding.equipment import software_version
-from inference.encoding.objects import EncodingInput, encode
+from inference.encoding.objects import encode
 from inference.errors import Stage
 from inference.headers import InstanceHeader
 from inference.measure import check_plausible, measure
@@ -56,6 +59,14 @@ class Surroundings:
         What is assumed of sources that name no character set.
     decoders
         Where children for compressed frames come from; by default they start with each series.
+    order
+        Which objects are made, as far as the model publishes them.
+    predecessor
+        Gives the SR that a result replaces, by the digest of all that its answer follows from.
+    ordered_at
+        When the run was ordered, aware; None where that does not matter.
+    zone
+        Where the site is: what times of sources mean that do not say, and in what those of their results are given.
     """
 
     runner: ModelRunner
@@ -63,6 +74,10 @@ class Surroundings:
     on_stage: Callable[[StageTime], None]
     charsets: CharacterSets = NOTHING_CONFIGURED
     decoders: DecoderSupply | None = None
+    order: Order = field(default_factory=Order)
+    predecessor: Callable[[str], InstanceIdentity | None] = lambda _: None
+    ordered_at: datetime | None = None
+    zone: tzinfo = UTC
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +96,10 @@ class Analysis:
         What the report server will be told.
     manifest
         What went in, what worked on it and what came out (``inference.provenance``).
+    answer
+        Digest of all that the answer follows from: equal for a repetition, another for a changed result.
+    predecessor
+        The SR that the result replaces.
     """
 
     volume: Volume
@@ -88,6 +107,8 @@ class Analysis:
     artifacts: tuple[DicomArtifact, ...]
     report: Report
     manifest: Mapping[str, object]
+    answer: str = ""
+    predecessor: InstanceIdentity | None = None
 
 
 def analyse(inputs: ModelInputs, spec: ModelSpec, surroundings: Surroundings, attempt: int = 1) -> Analysis:
@@ -116,22 +137,40 @@ def analyse(inputs: ModelInputs, spec: ModelSpec, surroundings: Surroundings, at
     """
     timer = StageTimer(surroundings.clock, attempt, surroundings.on_stage)
     charset = surroundings.charsets.of(inputs.reference.calling_ae)
-    uids = OutputUIDs.derive(inputs, spec.reference, f"software={software_version()} charset={charset}")
-    produced_at = _completed_at(inputs) or surroundings.clock.now()
+    produced_at = (_completed_at(inputs) or surroundings.clock.now()).astimezone(surroundings.zone)
+    uids = OutputUIDs.derive(inputs, spec.reference, options_of(charset, surroundings.zone))
     headers, volume, given = _prepare(inputs, spec, surroundings, timer)
-    answer = _ask(given, volume.grid, spec, surroundings.runner, timer)
+    answer = _ask(given, volume.grid, spec, surroundings, timer)
     del given  # as large as all channels; what follows needs it no more
     with timer.measure(Stage.MEASURE):
         result = measure(answer, volume, spec, uids)
         check_plausible(result, spec)
     with timer.measure(Stage.ENCODE):
         data_sets = [header.data_set for header in headers[inputs.reference.series_instance_uid]]
-        source = EncodingInput(volume, data_sets, result, spec, uids, produced_at)
+        predecessor = surroundings.predecessor(uids.answer)
+        source = EncodingInput(volume, data_sets, result, spec, uids, produced_at, surroundings.order, predecessor)
         artifacts = encode(source)
     provider, *_ = surroundings.runner.providers(spec)
     run = Run(inputs, spec, provider, artifacts, timer.times, produced_at, warnings=volume.warnings)
     report = build_report(inputs, {uid: each[0].data_set for uid, each in headers.items()}, source, artifacts)
-    return Analysis(volume, result, artifacts, report, run_manifest(run))
+    report = replace(report, ordered_at=surroundings.ordered_at)
+    return Analysis(volume, result, artifacts, report, run_manifest(run), uids.answer, predecessor)
+
+
+def options_of(charset: str, zone: tzinfo) -> str:
+    """Spell what changes the bytes of the objects besides source and model.
+
+    UTC is not named, as it was before sites had zones.
+
+    Parameters
+    ----------
+    charset
+        What is assumed of the source.
+    zone
+        Where the site is.
+    """
+    named = f"software={software_version()} charset={charset}"
+    return named if zone is UTC else f"{named} zone={zone}"
 
 
 def _completed_at(inputs: ModelInputs) -> datetime | None:
@@ -151,9 +190,16 @@ def _prepare(
     return sources.headers, replace(sources.reference, warnings=channels.warnings), given
 
 
-def _ask(given: NetworkInput, grid: Grid, spec: ModelSpec, runner: ModelRunner, timer: StageTimer) -> Answer:
+def _ask(given: NetworkInput, grid: Grid, spec: ModelSpec, surroundings: Surroundings, timer: StageTimer) -> Answer:
     """Give what the network says, on the source grid."""
     with timer.measure(Stage.INFER):
-        outputs = run_over(given.tensor, spec, runner)
+        outputs = run_over(given.tensor, spec, surroundings.runner)
     with timer.measure(Stage.POSTPROCESS):
-        return postprocess(outputs, given.grid, grid, spec)
+        keep = _needs_probabilities(spec, surroundings.order)
+        return postprocess(outputs, given.grid, grid, spec, keep_probabilities=keep)
+
+
+def _needs_probabilities(spec: ModelSpec, order: Order) -> bool:
+    """Tell whether anybody is sent them voxel by voxel; they are as large as the volume, once for each label."""
+    maps = spec.publication.parametric_map and ArtifactKind.PM in order.kinds
+    return maps or (spec.publication.seg and Segmentation.FRACTIONAL in order.segmentations)

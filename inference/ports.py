@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 
 from inference.domain.arrival import Arrival, ArrivalHeader, Decision, ReceivingSeries
 from inference.domain.artifact import DicomArtifact
+from inference.domain.delivery import Delivery
 from inference.domain.deployment import DeploymentEvent
 from inference.domain.identifiers import UID, AETitle, JobID
 from inference.domain.job import Failure, Hint, Job, Lease, ModelReference, NewJob, QueueName, StageTime
 from inference.domain.model_spec import ModelSpec
 from inference.domain.result import Report
+from inference.domain.review import Review
 from inference.domain.study import (
     CompletionEvidence,
     InstanceIdentity,
@@ -138,6 +140,20 @@ class StudyIndex(Protocol):
         stays open.
         """
 
+    def held(self, sop_instance_uids: Collection[UID]) -> Mapping[UID, UID]:
+        """Give the SOP Class UID of each instance that is kept here; what is not here is left out.
+
+        Parameters
+        ----------
+        sop_instance_uids
+            Which ones.
+
+        Raises
+        ------
+        StoreUnavailable
+            If the database cannot be read.
+        """
+
 
 class JobStore(Protocol):
     """The truth about jobs. Every state change is compare-and-set; a write under a lost lease is refused."""
@@ -196,7 +212,43 @@ class JobStore(Protocol):
         """
 
     def reject(self, lease: Lease, failure: Failure) -> None:
-        """Move PROCESSING → REJECTED with the named reason, also on the series; ends the lease."""
+        """Move PROCESSING or DELIVERING → REJECTED with the named reason, also on the series; ends the lease."""
+
+    def refuse(self, lease: Lease, failure: Failure) -> None:
+        """Move PROCESSING → DELIVERING with the reason, also on the series, to send a note; ends the lease."""
+
+    def review(self, job_id: JobID, review: Review) -> Job:
+        """Take a person's word on a result: COMPLETED → REVIEWING, or → WITHDRAWING where it is rejected.
+
+        Raises
+        ------
+        JobNotFound, IllegalTransition
+        """
+
+    def reviewed(self, lease: Lease, artifacts: Sequence[Mapping[str, object]]) -> None:
+        """Move REVIEWING → COMPLETED; ends the lease.
+
+        Parameters
+        ----------
+        lease
+            The right to do so.
+        artifacts
+            The objects that stand now, as they are listed in the job's result.
+        """
+
+    def repeated(self, job: Job, answer: str) -> Mapping[str, object] | None:
+        """Give the result of the latest earlier job about the same if its answer was equal: its objects are these."""
+
+    def predecessor(self, job: Job, answer: str) -> InstanceIdentity | None:
+        """Give the SR that a new result of a job replaces; None for the first, or where nothing has changed.
+
+        Parameters
+        ----------
+        job
+            The job.
+        answer
+            Digest of all that its answer follows from.
+        """
 
     def fail(self, lease: Lease, failure: Failure) -> None:
         """Move to FAILED; ends the lease."""
@@ -251,6 +303,37 @@ class JobStore(Protocol):
 
     def dispatched(self, hint: Hint) -> None:
         """Note that a queue message was sent (RECEIVED → QUEUED)."""
+
+
+class DeliveryLog(Protocol):
+    """What of a job has arrived where; a row for each errand and destination."""
+
+    def plan(self, lease: Lease, errand: str, destinations: Sequence[str]) -> Sequence[Delivery]:
+        """Give the rows of an errand in the order of the destinations, made where they are not there yet.
+
+        Raises
+        ------
+        LeaseLost, JobCancelled
+        """
+
+    def done(self, lease: Lease, delivery: Delivery, address: str | None = None) -> None:
+        """Note that a destination has it.
+
+        Raises
+        ------
+        LeaseLost, JobCancelled
+        """
+
+    def put_off(self, lease: Lease, delivery: Delivery, failure: Failure, next_run_at: datetime | None) -> None:
+        """Note why an attempt failed, and when the next one is; None for never.
+
+        Raises
+        ------
+        LeaseLost, JobCancelled
+        """
+
+    def of(self, job_id: JobID) -> Sequence[Delivery]:
+        """List all rows of a job, oldest first."""
 
 
 class JobQueue(Protocol):
@@ -403,7 +486,22 @@ class ReportSink(Protocol):
         """
 
     def store(self, report: Report) -> str:
-        """Store the report effectively once and give its address.
+        """Store the report effectively once and give its address; it replaces an earlier one of its lineage.
+
+        Raises
+        ------
+        FHIRUnavailable, FHIRConflict, FHIRRejected
+        """
+
+    def review(self, report: Report, review: Review) -> str:
+        """Give a stored report the status that a person's review gives it, and give its address.
+
+        Parameters
+        ----------
+        report
+            As it was stored; it is stored first where it is not there.
+        review
+            Accepts it or amends it; a rejected one is withdrawn.
 
         Raises
         ------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
@@ -26,7 +27,14 @@ _PART_OF_A_VOXEL: Final = 1e-6
 Array = NDArray[np.float32]
 
 
-def postprocess(outputs: tuple[Tensor, ...], network_grid: Grid, source_grid: Grid, spec: ModelSpec) -> Answer:
+def postprocess(
+    outputs: tuple[Tensor, ...],
+    network_grid: Grid,
+    source_grid: Grid,
+    spec: ModelSpec,
+    *,
+    keep_probabilities: bool = False,
+) -> Answer:
     """Bring the graph's answer to the source grid.
 
     Parameters
@@ -39,11 +47,14 @@ def postprocess(outputs: tuple[Tensor, ...], network_grid: Grid, source_grid: Gr
         Where it is wanted; may be oblique or sheared.
     spec
         The model, whose ``output`` says what the numbers mean.
+    keep_probabilities
+        Whether the answer carries the probability of each label at each voxel, where the graph gives it; it takes
+        a byte for each.
 
     Returns
     -------
     Answer
-        Nothing is drawn outside the network's field of view.
+        Nothing is drawn outside the network's field of view, and the probability is 0 there.
 
     Raises
     ------
@@ -58,8 +69,8 @@ def postprocess(outputs: tuple[Tensor, ...], network_grid: Grid, source_grid: Gr
     if not spec.output.segments:
         return Classified(_findings(outputs[0][0].astype(np.float64), spec))
     if spec.output.overlaps:
-        return _overlapping(outputs[0][0], network_grid, source_grid, spec)
-    return _exclusive(outputs[0], network_grid, source_grid, spec)
+        return _overlapping(outputs[0][0], network_grid, source_grid, spec, keep_probabilities)
+    return _exclusive(outputs[0], network_grid, source_grid, spec, keep_probabilities)
 
 
 def _looked_at(grid: Grid, spec: ModelSpec) -> Grid:
@@ -98,11 +109,14 @@ def _check_probabilities(said: NDArray[np.floating], spec: ModelSpec) -> None:
         raise ModelContractViolated(f"model {name}: the output {spec.output} holds values that are no probabilities")
 
 
-def _overlapping(said: Tensor, network_grid: Grid, source_grid: Grid, spec: ModelSpec) -> Segmented:
+def _overlapping(
+    said: Tensor, network_grid: Grid, source_grid: Grid, spec: ModelSpec, keep_probabilities: bool
+) -> Segmented:
     """Decide each label for itself: where its trilinearly interpolated probability reaches its threshold."""
     masks = np.zeros((len(spec.labels), *source_grid.shape), dtype=np.bool_)
+    kept = np.zeros(masks.shape, dtype=np.uint8) if keep_probabilities else None
     certainty = {}
-    for label, mask, here in zip(spec.labels, masks, said, strict=True):
+    for number, (label, mask, here) in enumerate(zip(spec.labels, masks, said, strict=True)):
         probability = here.astype(np.float32)
         if spec.output is OutputKind.SIGMOID_LOGITS:
             probability = (1 + np.tanh(probability / 2)) / 2
@@ -113,34 +127,64 @@ def _overlapping(said: Tensor, network_grid: Grid, source_grid: Grid, spec: Mode
         if label.smallest_ml:
             mask[_noise(mask, label, source_grid)] = False
         certainty[label.value] = _certainty(upsampled, mask)
-    return Segmented(masks, certainty)
+        if kept is not None:
+            _keep(upsampled, mask, kept[number])
+    return Segmented(masks, certainty, kept)
 
 
-def _exclusive(said: Tensor, network_grid: Grid, source_grid: Grid, spec: ModelSpec) -> Segmented:
-    if spec.output is OutputKind.LABEL_MAP:
-        labels = nearest(said[0].astype(np.uint8, copy=False), network_grid, source_grid)
-    else:
+def _exclusive(
+    said: Tensor, network_grid: Grid, source_grid: Grid, spec: ModelSpec, keep_probabilities: bool
+) -> Segmented:
+    gives_probabilities = spec.output is not OutputKind.LABEL_MAP
+    if gives_probabilities:
         labels = upsample_labels(said[0], network_grid, source_grid)
+    else:
+        labels = nearest(said[0].astype(np.uint8, copy=False), network_grid, source_grid)
     for label in spec.labels:
         if label.smallest_ml:
             labels[_noise(labels == label.value, label, source_grid)] = 0
-    certainty = {}
-    if spec.task is Task.TUMOR_DETECTION:
-        for label, probability in zip(spec.labels, _of_exclusive(said[0])[1:], strict=True):
-            upsampled = interpolate(probability, network_grid, source_grid)
-            certainty[label.value] = _certainty(upsampled, labels == label.value)
-    return Segmented(labels, certainty)
+    certainty: dict[int, Certainty] = {}
+    if not gives_probabilities or not (keep_probabilities or spec.task is Task.TUMOR_DETECTION):
+        return Segmented(labels, certainty)
+    kept = np.zeros((len(spec.labels), *source_grid.shape), dtype=np.uint8) if keep_probabilities else None
+    for number, (label, probability) in enumerate(zip(spec.labels, _of_exclusive(said[0]), strict=True)):
+        upsampled = interpolate(probability, network_grid, source_grid)
+        mask = labels == label.value
+        certainty[label.value] = _certainty(upsampled, mask)
+        if kept is not None:
+            _keep(upsampled, mask, kept[number])
+    return Segmented(labels, certainty, kept)
 
 
-def _of_exclusive(said: Tensor) -> Array:
-    """Give probabilities of classes that exclude each other, (classes, D, H, W); those that are it already stay."""
-    values = said.astype(np.float32)
-    if values.min() >= -ROUNDING and np.abs(values.sum(axis=0) - 1).max() <= ROUNDING:
-        return values
-    values -= values.max(axis=0)
-    np.exp(values, out=values)
-    values /= values.sum(axis=0)
-    return values
+def _of_exclusive(said: Tensor) -> Iterator[Array]:
+    """Yield the probability of each label, (D, H, W), of (classes, D, H, W) that exclude each other.
+
+    What is probabilities already stays; one class after the other, for all together may take gigabytes.
+    """
+    total = np.zeros(said.shape[1:], dtype=np.float32)
+    for values in said:
+        total += values
+    if said.min() >= -ROUNDING and np.abs(total - 1).max() <= ROUNDING:
+        yield from (values.astype(np.float32) for values in said[1:])
+        return
+    largest = said.max(axis=0).astype(np.float32)
+    total[:] = 0
+    for values in said:
+        total += np.exp(values - largest)
+    for values in said[1:]:
+        yield np.exp(values - largest) / total
+
+
+def _keep(probability: Array, mask: NDArray[np.bool_], kept: NDArray[np.uint8]) -> None:
+    """Round probabilities, which are of no further use, to a byte, 255 for certainty.
+
+    What is drawn is never impossible: logits are interpolated, so a label may win between voxels where it is not
+    probable at all.
+    """
+    np.clip(probability, 0, 1, out=probability)
+    np.multiply(probability, 255, out=probability)
+    kept[:] = np.rint(probability, out=probability)
+    np.maximum(kept, mask, out=kept)
 
 
 def _noise(mask: NDArray[np.bool_], label: LabelSpec, grid: Grid) -> NDArray[np.bool_]:

@@ -52,10 +52,14 @@ class Selection:
         The models that want it, in the order given.
     refusal
         The named reason; set if and only if nothing matches.
+    wanted_by
+        The model that would have been run but for the refusal: it knows the kind of series, and what is wrong lies in
+        its slices or pixels. None where no model knows it.
     """
 
     matches: tuple[ModelSpec, ...]
     refusal: StudyError | None
+    wanted_by: ModelSpec | None = None
 
 
 def select(header: SeriesHeader, models: Sequence[ModelSpec]) -> Selection:
@@ -75,10 +79,11 @@ def select(header: SeriesHeader, models: Sequence[ModelSpec]) -> Selection:
     matches = tuple(spec for spec, refusal in refusals if refusal is None)
     if matches:
         return Selection(matches, None)
-    named = [refusal for _, refusal in refusals if refusal is not None]
+    named = [(spec, refusal) for spec, refusal in refusals if refusal is not None]
     if not named:
         return Selection((), NoMatchingModel(ReasonCode.NO_MODEL, "this node has no active model"))
-    return Selection((), _closest(named)[1])
+    spec, (_, refusal) = max(named, key=lambda pair: pair[1][0])
+    return Selection((), refusal, None if isinstance(refusal, NoMatchingModel) else spec)
 
 
 def refusal_of(header: SeriesHeader, spec: ModelSpec) -> StudyError | None:

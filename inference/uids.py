@@ -85,6 +85,10 @@ class OutputUIDs:
         """Give the identifier of the report."""
         return _uid(self.answer, "report")
 
+    def lineage(self) -> UID:
+        """Give what all reports on the reference series by this model share, whatever the version and the answer."""
+        return _uid(self.subject, "lineage")
+
     def other(self, name: str) -> UID:
         """Give a further identifier that belongs to this answer, e.g. of a dimension organization."""
         return _uid(self.answer, "other", name)

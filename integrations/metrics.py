@@ -8,6 +8,7 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
+from inference.domain.delivery import DeliveryState
 from inference.domain.job import JobState, QueueName
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -28,6 +29,8 @@ class NodeMetrics:
         Jobs by state, as the database counts them: those that publish, and those that are only recorded.
     ended_jobs
         Jobs that ended without a result, by code.
+    deliveries
+        Errands to each destination that have not arrived, by state: ``pending`` or ``failed``.
     queue_depth
         Waiting messages by queue.
     """
@@ -37,6 +40,7 @@ class NodeMetrics:
     jobs: Gauge
     shadow_jobs: Gauge
     ended_jobs: Gauge
+    deliveries: Gauge
     queue_depth: Gauge
 
     def show_series(self, counts: Mapping[str, int]) -> None:
@@ -59,6 +63,11 @@ class NodeMetrics:
         for code, count in counts.items():
             self.ended_jobs.labels(code).set(count)
 
+    def show_deliveries(self, counts: Mapping[tuple[str, DeliveryState], int]) -> None:
+        """Show for each destination how many errands wait for it, and how many it refused."""
+        for (destination, state), count in counts.items():
+            self.deliveries.labels(destination, state.value).set(count)
+
     def show_queue(self, queue: QueueName, depth: int) -> None:
         """Show how many messages wait in a queue."""
         self.queue_depth.labels(queue.value).set(depth)
@@ -79,6 +88,9 @@ def make_metrics(registry: CollectorRegistry | None = None) -> NodeMetrics:
         jobs=Gauge("node_jobs", "Jobs by state.", ["state"], registry=where),
         shadow_jobs=Gauge("node_shadow_jobs", "Jobs in shadow by state.", ["state"], registry=where),
         ended_jobs=Gauge("node_ended_jobs", "Jobs without a result, by reason or failure.", ["code"], registry=where),
+        deliveries=Gauge(
+            "node_deliveries", "Errands that have not arrived.", ["destination", "state"], registry=where
+        ),
         queue_depth=Gauge("node_queue_depth", "Messages that wait in a queue.", ["queue"], registry=where),
     )
 

@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from inference.domain.artifact import ArtifactKind, DicomArtifact
+from inference.domain.artifact import ArtifactKind, DicomArtifact, Segmentation
 from inference.domain.identifiers import UID, JobID
 from inference.domain.result import Report
 from inference.domain.study import InstanceIdentity
@@ -34,7 +34,7 @@ class KeptArtifact:
 
     Parameters
     ----------
-    kind, identity, transfer_syntax_uid, sha256
+    kind, identity, transfer_syntax_uid, sha256, segmentation
         As in ``DicomArtifact``.
     file
         Name of the Part 10 file.
@@ -45,6 +45,7 @@ class KeptArtifact:
     transfer_syntax_uid: UID
     sha256: str
     file: str
+    segmentation: Segmentation | None = None
 
 
 class FolderResultStore(ResultStore):
@@ -137,7 +138,14 @@ def _write(folder: Path, artifacts: Sequence[DicomArtifact], report: Report, man
         name = f"{number:02d}-{artifact.kind.value}.dcm"
         write_durably(folder / name, artifact.content)
         kept.append(
-            KeptArtifact(artifact.kind, artifact.identity, artifact.transfer_syntax_uid, artifact.sha256, name)
+            KeptArtifact(
+                artifact.kind,
+                artifact.identity,
+                artifact.transfer_syntax_uid,
+                artifact.sha256,
+                name,
+                artifact.segmentation,
+            )
         )
     write_durably(folder / "artifacts.json", TypeAdapter(list[KeptArtifact]).dump_json(kept, indent=1))
     write_durably(folder / "report.json", TypeAdapter(Report).dump_json(report, indent=1))
@@ -164,4 +172,4 @@ def _artifact(folder: Path, kept: KeptArtifact) -> DicomArtifact:
     content = _read(folder / kept.file)
     if hashlib.sha256(content).hexdigest() != kept.sha256:
         raise EncodingError(f"{kept.file} of the kept result is damaged")
-    return DicomArtifact(kept.kind, kept.identity, kept.transfer_syntax_uid, content, kept.sha256)
+    return DicomArtifact(kept.kind, kept.identity, kept.transfer_syntax_uid, content, kept.sha256, kept.segmentation)

@@ -6,9 +6,11 @@ import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, tzinfo
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
     AfterValidator,
@@ -66,6 +68,38 @@ def parse_peer(value: object) -> ArchivePeer:
     return ArchivePeer(AETitle(ae_title), host.strip("[]"), int(port))
 
 
+def parse_listener(value: object) -> tuple[str, int]:
+    """Read ``host:port``.
+
+    Raises
+    ------
+    ValueError
+        If it is something else.
+    """
+    if isinstance(value, tuple):
+        return value
+    host, colon, port = str(value).rpartition(":")
+    if not (colon and host and port.isdecimal() and 0 < int(port) < 65536):
+        raise ValueError("write host:port, for example ris.example:2575")
+    return host.strip("[]"), int(port)
+
+
+def _zone_name(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError("write a name of the time zone database, for example Asia/Seoul") from error
+    return name
+
+
+def _system_of_issuer(value: object) -> tuple[str, str]:
+    """Read ``issuer=system``; the issuer may be empty."""
+    issuer, equals, system = str(value).partition("=")
+    if not (equals and ":" in system):
+        raise ValueError("write issuer=system, for example CityHospital=urn:oid:1.2.3")
+    return issuer.strip(), system.strip()
+
+
 def _split(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
@@ -111,6 +145,10 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 ListenPort = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0, le=86400, allow_inf_nan=False)]
 Peer = Annotated[ArchivePeer, PlainValidator(parse_peer)]
+PeerList = Annotated[tuple[Peer, ...], BeforeValidator(_split)]
+HL7Peer = Annotated[tuple[str, int], PlainValidator(parse_listener)]
+SystemOfIssuer = Annotated[tuple[str, str], PlainValidator(_system_of_issuer)]
+SystemList = Annotated[tuple[SystemOfIssuer, ...], BeforeValidator(_split)]
 Secret = Annotated[SecretStr, AfterValidator(_long_enough)]
 Charset = Annotated[str, AfterValidator(_charset)]
 CharsetOfAE = Annotated[tuple[AETitle, str], PlainValidator(_charset_of_ae)]
@@ -185,8 +223,27 @@ class Settings(BaseSettings):
     """User for the REST address; empty: none."""
     archive_rest_password: SecretStr = SecretStr("")
     """Password for the REST address."""
+    destinations: Path | None = None
+    """File of archives and what each takes (docs/destinations.md), instead of the archive settings above."""
+    notes: bool = False
+    """Whether a series that a model wanted and that could not be analysed gets a note: in the archive above, and as a
+    report; in a file of destinations each says so for itself."""
+    commitment_port: Port | None = None
+    """TCP port on which archives report on storage commitment, for destinations that are confirmed by it."""
+    commitment_peers: PeerList = ()
+    """Senders that are told of our storage commitment on an association of ours, AE@host:port, comma-separated; any
+    other only on theirs, while it is open."""
+    timezone: Annotated[str, AfterValidator(_zone_name)] = "UTC"
+    """Where the site is, a name such as Asia/Seoul: what times of sources mean that name no offset, as most do."""
+    organization: str = Field(default="not stated", min_length=1, max_length=64)
+    """Name of the hospital or practice, for reports that a person here has verified."""
     report_url: Address | None = None
     """Base address of the FHIR R4 server; none: bundles as files."""
+    patient_systems: SystemList = ()
+    """Under which system the report server knows patient numbers, comma-separated, issuer=system; an empty issuer for
+    sources that name none. Any other issuer gets a system of ours."""
+    hl7: HL7Peer | None = None
+    """Receiver of HL7 v2 results (ORU^R01) by MLLP, host:port; none: no messages."""
     emr_url: Address | None = None
     """Base address of OpenEMR, which the gateway passes on to."""
 
@@ -278,6 +335,11 @@ class Settings(BaseSettings):
     def character_sets(self) -> CharacterSets:
         """What is assumed of senders that name no character set."""
         return CharacterSets(self.default_charset, MappingProxyType(dict(self.charsets_by_ae)))
+
+    @property
+    def zone(self) -> tzinfo:
+        """Where the site is."""
+        return UTC if self.timezone == "UTC" else ZoneInfo(self.timezone)
 
     @property
     def spool_dir(self) -> Path:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from math import prod
 from typing import Final
 
+from inference.domain.codes import ANATOMICAL_STRUCTURE
 from inference.domain.model_spec import Layout, Normalisation, OutputKind, Placement, Registration, Task
 from models.manifest_sections import ChannelSection, Manifest
 
@@ -21,6 +22,9 @@ _KINDS_OF: Final = {
     Task.TUMOR_DETECTION: _SEGMENTS - {OutputKind.LABEL_MAP},
 }
 """The outputs that a task can be answered with; a tumour's confidence needs probabilities."""
+
+_DRAWN: Final = ("colour_rgb", "plausible_ml", "smallest_ml", "usual_ml", "diameters")
+"""Keys of a label that say something of what is drawn alone."""
 
 _SHORTEST_SIDE: Final = 8
 _LONGEST_FIXED_SIDE: Final = 512
@@ -148,13 +152,17 @@ def _label_settings(manifest: Manifest) -> Iterator[str]:
             yield f"{key}.threshold: labels of {kind} exclude each other, the largest wins; leave it out"
         if kind.segments and "colour_rgb" not in given:
             yield f"{key}.colour_rgb: what is drawn needs a colour"
-        for name in ("colour_rgb", "plausible_ml", "smallest_ml"):
+        for name in _DRAWN:
             if name in given and not kind.segments:
                 yield f"{key}.{name}: {kind} draws nothing; leave it out"
+        if label.anatomy is not None and label.category.to_code() == ANATOMICAL_STRUCTURE:
+            yield f"{key}.anatomy: an anatomical structure is where it is; leave it out"
 
 
 def _drawing_settings(manifest: Manifest) -> Iterator[str]:
     kind, publication = manifest.output.kind, manifest.publication
+    if publication.parametric_map and not (kind.segments and kind is not OutputKind.LABEL_MAP):
+        yield f"publication.parametric_map: {kind} gives no probability of a voxel; leave it out"
     if kind.segments:
         return
     for key in sorted(manifest.plausibility.model_fields_set):

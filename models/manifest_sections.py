@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from inference.domain.codes import Code
+from inference.domain.codes import LEFT, RIGHT, RIGHT_AND_LEFT, Code
 from inference.domain.job import ModelReference
 from inference.domain.model_spec import (
     ChannelSpec,
@@ -33,6 +33,8 @@ from inference.domain.model_spec import (
     Task,
     Weighting,
 )
+
+_SIDES = {"left": LEFT, "right": RIGHT, "both": RIGHT_AND_LEFT}
 
 _AXIS_OF = {"L": "x", "R": "x", "P": "y", "A": "y", "S": "z", "I": "z"}
 
@@ -304,6 +306,15 @@ class LabelSection(Section):
     """Where each label is for itself (sigmoid, classification, detection): probability from which on it is there."""
     smallest_ml: NotNegative = 0.0
     """For what is drawn: connected parts smaller than this are taken for noise and left out, mL."""
+    anatomy: CodeSection | None = None
+    """Where it is, for what is no anatomical structure itself, e.g. SCT 83678007 "Cerebrum". Left out, the region of
+    the publication."""
+    laterality: Literal["left", "right", "both"] | None = None
+    """On which side it is. Left out, it has none."""
+    usual_ml: Range | None = None
+    """For what is drawn: lowest and highest usual volume, mL, shown beside what was measured; it refuses nothing."""
+    diameters: bool = False
+    """For what is drawn: whether its long and short axis are measured, on the slice where it is largest."""
 
     def to_label(self) -> LabelSpec:
         """Give the label."""
@@ -318,6 +329,10 @@ class LabelSection(Section):
             max_volume_ml=highest,
             threshold=self.threshold,
             smallest_ml=self.smallest_ml,
+            anatomy=self.anatomy.to_code() if self.anatomy else None,
+            laterality=_SIDES[self.laterality] if self.laterality else None,
+            usual_ml=self.usual_ml,
+            diameters=self.diameters,
         )
 
 
@@ -370,6 +385,15 @@ class PublicationSection(Section):
     total: LongString | None = None
     """Name of the volume of all labels together, a voxel of several counting once; only for what is drawn. Left out,
     no such sum is reported."""
+    sc: bool = True
+    """Whether Secondary Captures are made, key slices with coloured overlays, for destinations that take them."""
+    pdf: bool = True
+    """Whether the report on one page is made, as Encapsulated PDF, for destinations that take it."""
+    parametric_map: bool = False
+    """Whether Parametric Maps of the probabilities are made, for destinations that take them; only for what is drawn
+    with probabilities."""
+    key_images: bool = True
+    """Whether the source slices with findings are named in a Key Object Selection, for destinations that take it."""
 
     def to_publication(self) -> Publication:
         """Give what is made of a result."""

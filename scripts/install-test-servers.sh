@@ -14,6 +14,10 @@ readonly NEEDED=(
     "dcmdump dcmtk"
     "nginx nginx"
     "chromium chromium"
+    "/usr/share/fonts/truetype/nanum/NanumGothic.ttf fonts-nanum"
+    "npm npm"
+    "pdftotext poppler-utils"
+    "/usr/share/poppler/cidToUnicode/Adobe-Korea1 poppler-data"
     "java default-jdk-headless"
     "mvn maven"
 )

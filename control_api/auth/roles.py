@@ -16,6 +16,8 @@ EVERYONE: Final = frozenset(Role)
 """Any role, but somebody who is logged in."""
 OPERATORS: Final = frozenset({Role.ADMIN, Role.RADIOLOGIST, Role.TECHNICIAN, Role.SERVICE})
 """Those who may start, repeat and stop work."""
+REVIEWERS: Final = frozenset({Role.RADIOLOGIST, Role.DOCTOR})
+"""Those whose word makes a result final."""
 PUBLIC: Final[frozenset[Role]] = frozenset()
 """Nobody needs to be logged in."""
 

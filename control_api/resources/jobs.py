@@ -6,9 +6,10 @@ from http import HTTPStatus
 from typing import Any
 
 from flask.views import MethodView
+from flask_jwt_extended import current_user
 
-from control_api import runs
-from control_api.auth.roles import OPERATORS, serves
+from control_api import reviews, runs
+from control_api.auth.roles import OPERATORS, REVIEWERS, serves
 from control_api.openapi import APIBlueprint
 from control_api.records import JobView, Listing
 from control_api.schemas.job import (
@@ -19,6 +20,7 @@ from control_api.schemas.job import (
     RunOrder,
     RunOrderSchema,
 )
+from control_api.schemas.review import ReviewOrder, ReviewOrderSchema
 from control_api.services import services
 from inference.domain.identifiers import JobID
 
@@ -86,3 +88,21 @@ class Cancel(MethodView):
         """Stop a job; a worker that is busy with it stops at its next heartbeat."""
         services().jobs.cancel(job_id)
         return services().queries.job(job_id)
+
+
+@blueprint.route("/<job_id:job_id>/review")
+class ReviewOfJob(MethodView):
+    """A reader's word."""
+
+    @blueprint.arguments(ReviewOrderSchema)
+    @blueprint.response(HTTPStatus.ACCEPTED, JobDetailSchema)
+    @blueprint.alt_response(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_FOUND.name)
+    @blueprint.alt_response(HTTPStatus.CONFLICT, HTTPStatus.CONFLICT.name)
+    @serves(REVIEWERS)
+    def post(self, order: ReviewOrder, job_id: JobID) -> JobView:
+        """Accept, amend or reject a published result.
+
+        Archive and report server are told by the workers; `deliveries` shows how far that has come. The result stays
+        until they were told, and an accepted or amended one can be reviewed again.
+        """
+        return reviews.review(services(), job_id, order, current_user)

@@ -9,7 +9,9 @@ from marshmallow import Schema, ValidationError, fields, post_dump, post_load, v
 
 from control_api.identifiers import UIDField
 from control_api.records import JobFilter
+from control_api.schemas.delivery import DeliverySchema
 from control_api.schemas.paging import NEXT, CursorField, PageQuerySchema
+from control_api.schemas.review import ReviewSchema
 from inference.domain.identifiers import UID
 from inference.domain.job import JobState
 from inference.domain.model_spec import Task
@@ -92,10 +94,13 @@ class ReasonSchema(Schema):
 
 
 class WithdrawalSchema(Schema):
-    """A result that does not stand any more, because its model was recalled."""
+    """A result that does not stand any more, because its model was recalled or a reader rejected it."""
 
-    reason = fields.String(metadata={"description": "Why the model was recalled."})
-    at = fields.AwareDateTime(metadata={"description": "When it was recalled."})
+    reason = fields.String(metadata={"description": "Why."})
+    at = fields.AwareDateTime(metadata={"description": "When."})
+    by = fields.String(
+        allow_none=True, metadata={"description": "Account of the reader; null where the model was recalled."}
+    )
 
 
 class JobSchema(Schema):
@@ -120,7 +125,7 @@ class JobSchema(Schema):
     updated_at = fields.AwareDateTime(metadata={"description": "When it last changed."})
     next_run_at = fields.AwareDateTime(allow_none=True, metadata={"description": "Not before this time, or null."})
     superseded_by = fields.String(
-        allow_none=True, metadata={"description": "Job of a later revision that replaces this result, or null."}
+        allow_none=True, metadata={"description": "Later job whose result replaces this one, or null."}
     )
     shadow = fields.Boolean(
         metadata={"description": "Whether its model is on trial: its result is recorded, and not published."}
@@ -151,6 +156,20 @@ class MeasurementSchema(Schema):
     code = fields.String(metadata={"description": "Its code (SNOMED CT).", "example": "42695009"})
     value = fields.Float(metadata={"description": "The number.", "example": 14.2})
     unit = fields.String(metadata={"description": "UCUM unit.", "example": "mL"})
+    quantity = fields.String(
+        dump_default="Volume", metadata={"description": "Which property was measured.", "example": "Volume"}
+    )
+    usual = fields.List(
+        fields.Float(),
+        allow_none=True,
+        dump_default=None,
+        metadata={"description": "Lowest and highest usual value, or null.", "example": [10.0, 20.0]},
+    )
+    tracking_uid = fields.String(
+        allow_none=True,
+        dump_default=None,
+        metadata={"description": "Under which SEG, SR and FHIR know it; null for a total.", "example": _UID_EXAMPLE},
+    )
 
 
 class LocationSchema(Schema):
@@ -206,7 +225,7 @@ class AnswerSchema(Schema):
 class ArtifactSchema(Schema):
     """A result object."""
 
-    kind = fields.String(metadata={"description": "SEG, SR, SC, KOS or FHIR.", "example": "SEG"})
+    kind = fields.String(metadata={"description": "SEG, SR, SC, PDF, PM or KOS.", "example": "SEG"})
     sop_instance_uid = fields.String(
         allow_none=True, metadata={"description": "SOP Instance UID of a DICOM object.", "example": _UID_EXAMPLE}
     )
@@ -260,6 +279,12 @@ class JobDetailSchema(JobSchema):
         attribute="result.warnings",
         dump_default=[],
         metadata={"description": "What a reader should know."},
+    )
+    reviews = fields.List(
+        fields.Nested(ReviewSchema), metadata={"description": "What readers said of it, oldest first."}
+    )
+    deliveries = fields.List(
+        fields.Nested(DeliverySchema), metadata={"description": "Where it has arrived, and where not yet."}
     )
 
     @post_dump

@@ -29,7 +29,7 @@ export function part(title, content, wide = false) {
 
 const TONES = {
   COMPLETED: "good", analysed: "good", FAILED: "bad", REJECTED: "bad", rejected: "bad",
-  PROCESSING: "busy", DELIVERING: "busy", WITHDRAWING: "busy", receiving: "busy", WITHDRAWN: "bad",
+  PROCESSING: "busy", DELIVERING: "busy", REVIEWING: "busy", WITHDRAWING: "busy", receiving: "busy", WITHDRAWN: "bad",
 };
 
 /** Show a state in words; the colour only repeats it. */

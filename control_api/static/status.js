@@ -5,7 +5,7 @@ const POLL_MS = 3000;
 const PAGE = 20;
 const OPERATORS = new Set(["admin", "radiologist", "technician", "service"]);
 const STATES = ["RECEIVED", "QUEUED", "PROCESSING", "DELIVERING", "COMPLETED", "FAILED", "REJECTED", "CANCELLED",
-  "WITHDRAWING", "WITHDRAWN"];
+  "REVIEWING", "WITHDRAWING", "WITHDRAWN"];
 const RETRYABLE = new Set(["FAILED", "REJECTED", "CANCELLED"]);
 const CANCELLABLE = new Set(["RECEIVED", "QUEUED", "PROCESSING", "DELIVERING"]);
 

@@ -36,10 +36,14 @@ class Segmented:
         (labels, slices, rows, columns) bool ndarray, in order of label value, where they may overlap.
     certainty
         By label value; empty where the graph gives no probabilities.
+    probabilities
+        (labels, slices, rows, columns) uint8 ndarray in order of label value, 255 for certainty; None unless they
+        were asked for and the graph gives them.
     """
 
     masks: NDArray[np.uint8] | NDArray[np.bool_]
     certainty: dict[int, Certainty]
+    probabilities: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -44,6 +44,9 @@ FHIR_SYSTEMS: Final[dict[str, str]] = {
 VOLUME: Final = Code("118565006", "SCT", "Volume")
 """CID 7472 Volume Measurement."""
 AREA: Final = Code("42798000", "SCT", "Area")
+LONG_AXIS: Final = Code("103339001", "SCT", "Long Axis")
+SHORT_AXIS: Final = Code("103340004", "SCT", "Short Axis")
+"""CID 7470 Linear Measurements."""
 MILLILITRE: Final = Code("mL", "UCUM", "mL")
 MILLIMETRE: Final = Code("mm", "UCUM", "mm")
 SQUARE_MILLIMETRE: Final = Code("mm2", "UCUM", "mm2")
@@ -58,9 +61,17 @@ ABSENT: Final = Code("272519000", "SCT", "Absent")
 """CID 240 Present-Absent."""
 REJECTED_FOR_QUALITY: Final = Code("113001", "DCM", "Rejected for Quality Reasons")
 """CID 7010 Key Object Selection Document Title."""
+OF_INTEREST: Final = Code("113000", "DCM", "Of Interest")
+"""CID 7010 Key Object Selection Document Title."""
 COMMENT: Final = Code("121106", "DCM", "Comment")
 QUALITATIVE_EVALUATIONS: Final = Code("C0034375", "UMLS", "Qualitative Evaluations")
 """TID 1500 Measurement Report: the container of what is said in words and has no place."""
+LEFT: Final = Code("7771000", "SCT", "Left")
+"""CID 244 Laterality."""
+RIGHT: Final = Code("24028007", "SCT", "Right")
+"""CID 244 Laterality."""
+RIGHT_AND_LEFT: Final = Code("51440002", "SCT", "Right and left")
+"""CID 244 Laterality."""
 ANATOMICAL_STRUCTURE: Final = Code("91723000", "SCT", "Anatomical Structure")
 """CID 7150 Segmentation Property Category."""
 BRAIN: Final = Code("12738006", "SCT", "Brain")
@@ -70,3 +81,13 @@ FINDINGS_REPORT: Final = Code("findings-report", "99NEURONOVA", "Imaging Finding
 """Title of a report that draws nothing: no code of CID 7021, which may be extended, says that."""
 ARTIFICIAL_INTELLIGENCE: Final = Code("123110", "DCM", "Artificial Intelligence")
 """CID 7162 Surface Processing Algorithm Family, used for Algorithm Family."""
+CONCLUSION: Final = Code("121077", "DCM", "Conclusion")
+"""CID 7002 Diagnostic Imaging Report Element."""
+SUMMARY_OF_ANALYSES: Final = Code("111065", "DCM", "Summary of Analyses")
+NOT_ATTEMPTED: Final = Code("111225", "DCM", "Not Attempted")
+"""CID 6042 Status of Results."""
+ANALYSIS_FAILED: Final = Code("111224", "DCM", "Failed")
+"""CID 6042 Status of Results."""
+NOT_ANALYSED: Final = Code("not-analysed", "99NEURONOVA", "Series Not Analysed")
+"""Title of the note that a model wanted a series and did not analyse it; CID 7021 has none."""
+REASON_NOT_ANALYSED: Final = Code("reason", "99NEURONOVA", "Reason Not Analysed")

@@ -36,6 +36,8 @@ class JobState(StrEnum):
     """Its model was recalled; archive and report server are being told."""
     WITHDRAWN = "WITHDRAWN"
     """Its result is marked as withdrawn wherever it had been sent."""
+    REVIEWING = "REVIEWING"
+    """A person accepted or amended its result; archive and report server are being told."""
 
 
 TRANSITIONS: Final[Mapping[JobState, frozenset[JobState]]] = MappingProxyType(
@@ -55,30 +57,48 @@ TRANSITIONS: Final[Mapping[JobState, frozenset[JobState]]] = MappingProxyType(
             }
         ),
         JobState.DELIVERING: frozenset(
-            {JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED, JobState.WITHDRAWING}
+            {JobState.COMPLETED, JobState.REJECTED, JobState.FAILED, JobState.CANCELLED, JobState.WITHDRAWING}
         ),
-        JobState.FAILED: frozenset({JobState.QUEUED, JobState.DELIVERING, JobState.WITHDRAWING}),
+        JobState.FAILED: frozenset({JobState.QUEUED, JobState.DELIVERING, JobState.REVIEWING, JobState.WITHDRAWING}),
         JobState.CANCELLED: frozenset({JobState.QUEUED, JobState.WITHDRAWING}),
         JobState.REJECTED: frozenset({JobState.QUEUED}),
-        JobState.COMPLETED: frozenset({JobState.WITHDRAWING}),
+        JobState.COMPLETED: frozenset({JobState.REVIEWING, JobState.WITHDRAWING}),
+        JobState.REVIEWING: frozenset({JobState.COMPLETED, JobState.FAILED, JobState.WITHDRAWING}),
         JobState.WITHDRAWING: frozenset({JobState.WITHDRAWN, JobState.FAILED}),
         JobState.WITHDRAWN: frozenset(),
     }
 )
 """Which state may follow which. A person's *retry* is FAILED, CANCELLED or REJECTED back to QUEUED (or to
 DELIVERING, when the result is already on disk). PROCESSING to COMPLETED is for a model in shadow, whose result is
-only recorded. Whatever an archive may hold a part of can be WITHDRAWING, also what failed or was cancelled half-way.
+only recorded. DELIVERING to REJECTED is for a series that was not analysed, once those who want to know were told.
+Whatever an archive may hold a part of can be WITHDRAWING, also what failed or was cancelled half-way.
 """
 
 TERMINAL: Final = frozenset(
     {JobState.COMPLETED, JobState.FAILED, JobState.REJECTED, JobState.CANCELLED, JobState.WITHDRAWN}
 )
 
-DELIVERY_STATES: Final = frozenset({JobState.DELIVERING, JobState.WITHDRAWING})
+DELIVERY_STATES: Final = frozenset({JobState.DELIVERING, JobState.REVIEWING, JobState.WITHDRAWING})
 """What the delivery queue works on: the result is on disk, and archive and report server are to be told."""
 
 WITHDRAWAL: Final = "withdrawn"
-"""Key of a job's result under which ``reason`` and ``at`` (ISO 8601) of its withdrawal are."""
+"""Key of a job's result under which ``reason`` and ``at`` (ISO 8601) of its withdrawal are, and ``by`` where a
+reader rejected it."""
+
+REFUSAL: Final = "refusal"
+"""Key of a job's result under which ``code`` and ``message`` are where it was not analysed and a note says so."""
+
+REVIEWS: Final = "reviews"
+"""Key of a job's result under which its reviews are, oldest first (``inference.domain.review.Review``)."""
+
+REVIEWED: Final = "reviewed"
+"""Key of a job's result under which it says how many of its reviews archive and report server know."""
+
+REPLACES: Final = "replaces"
+"""Key of a job's result under which the SR is that it replaces, as objects are named; None for the first."""
+
+ANSWER: Final = "answer"
+"""Key of a job's result under which the digest is of all that its answer follows from (``inference.uids``)."""
 
 
 def check_transition(current: JobState, wanted: JobState) -> None:
@@ -127,6 +147,8 @@ class NewJob:
         together, so the same arrival can never make two jobs.
     rejection
         Code and message when the job is born REJECTED.
+    noted
+        Whether a job that is born with a rejection is DELIVERING first, because somebody wants a note of it.
     shadow
         Whether its result is only recorded.
     whole_study
@@ -142,6 +164,7 @@ class NewJob:
     rejection: tuple[str, str] | None = None
     shadow: bool = False
     whole_study: bool = False
+    noted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

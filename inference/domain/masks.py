@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -54,17 +53,8 @@ def foreground(masks: Masks) -> NDArray[np.bool_]:
     return union
 
 
-def numbered(masks: Masks, label_values: Sequence[int]) -> Masks:
-    """Keep some labels, numbered from 1 in the given order, in the form that a Segmentation is encoded from.
-
-    Returns
-    -------
-    ndarray
-        (slices, rows, columns) uint8 numbers, or (slices, rows, columns, numbers) bool masks.
-    """
-    if masks.ndim == 4:
-        return np.stack([masks[value - 1] for value in label_values], axis=-1)
-    numbers = np.zeros(256, dtype=np.uint8)
-    numbers[list(label_values)] = np.arange(1, len(label_values) + 1)
-    mapped: NDArray[np.uint8] = numbers[masks]
-    return mapped
+def overlap(masks: Masks) -> bool:
+    """Tell whether any voxel has several labels."""
+    return masks.ndim == 4 and any(
+        np.count_nonzero(here) > np.count_nonzero(here.any(axis=0)) for here in masks.swapaxes(0, 1)
+    )

@@ -314,6 +314,14 @@ class LabelSpec:
         Probability from which on a segment that may overlap, a classified finding or a detection is there.
     smallest_ml
         Connected parts smaller than this are taken for noise and left out.
+    anatomy
+        Where it is, for what is no anatomical structure itself (CID 7192 and others); None for the model's region.
+    laterality
+        Its side (CID 244); None where it has none.
+    usual_ml
+        Lowest and highest usual volume, mL, shown beside what was measured; None where the model states none.
+    diameters
+        Whether its long and short axis are measured.
     """
 
     value: int
@@ -325,6 +333,10 @@ class LabelSpec:
     max_volume_ml: float
     threshold: float = 0.5
     smallest_ml: float = 0.0
+    anatomy: Code | None = None
+    laterality: Code | None = None
+    usual_ml: tuple[float, float] | None = None
+    diameters: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -363,6 +375,9 @@ class Publication:
         Anatomic region of the findings.
     total
         Name of the sum of all structures; None where a sum means nothing.
+    sc, pdf, parametric_map, key_images
+        Whether Secondary Captures, the one-page report, maps of probabilities and the selection of key images are
+        made for destinations that take them.
     """
 
     seg: bool
@@ -372,6 +387,10 @@ class Publication:
     procedure: Code
     region: Code
     total: str | None = None
+    sc: bool = True
+    pdf: bool = True
+    parametric_map: bool = False
+    key_images: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,10 @@ class Measurement:
         UCUM unit.
     tracking_uid, tracking_id
         The identity that SEG, SR and FHIR share for this finding; None for a derived total.
+    reference_range
+        Lowest and highest usual value, in ``unit``; None where the model states none.
+    laterality
+        Side of what was measured (CID 244); None where it has none.
     """
 
     label: str
@@ -43,6 +47,8 @@ class Measurement:
     unit: Code
     tracking_uid: UID | None = None
     tracking_id: str | None = None
+    reference_range: tuple[float, float] | None = None
+    laterality: Code | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +69,9 @@ class Segment:
         The volume measurement, which carries the tracking identity.
     mean_value
         Mean modality value of the structure in the source.
+    diameters
+        Long and short axis on the slice where it is largest, mm; empty unless its label asks for them. They carry
+        the same tracking identity as the volume.
     """
 
     number: int
@@ -71,6 +80,7 @@ class Segment:
     centroid_lps_mm: tuple[float, float, float]
     volume: Measurement
     mean_value: float = 0.0
+    diameters: tuple[Measurement, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +169,9 @@ class AnalysisResult:
         What was classified or detected, whether present or not.
     task
         The answer to the model's task where it has one of its own.
+    probabilities
+        (labels, slices, rows, columns) uint8 ndarray in order of label value, 255 for certainty; None unless they
+        were asked for and the model gives them.
     """
 
     labels: Masks | None
@@ -168,6 +181,7 @@ class AnalysisResult:
     findings: tuple[Finding, ...] = ()
     task: TumorDetection | None = None
     total_ml: float = 0.0
+    probabilities: NDArray[np.uint8] | None = None
 
     def plane(self, slice_index: int, label_value: int) -> NDArray[np.bool_]:
         """Give where a label is on one slice, (rows, columns), whether or not labels overlap.
@@ -266,6 +280,22 @@ class EvidenceObject:
 
 
 @dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a series that a model wanted was not analysed.
+
+    Parameters
+    ----------
+    code
+        Stable name, e.g. ``geometry.gap``.
+    message
+        For a person; no patient data.
+    """
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """Everything a report server is told; plain data, kept as JSON beside the artefacts.
 
@@ -286,7 +316,7 @@ class Report:
     absent
         Names of structures that were looked for and not found.
     evidence
-        The SEG and SR.
+        The DICOM objects that the first destination takes.
     warnings
         What a reader should know.
     produced_at
@@ -299,6 +329,15 @@ class Report:
         The answer to ``Task.TUMOR_DETECTION``; None for any other task.
     further_sources
         The series of further channels.
+    lineage_uid
+        What stays the same when the same series is analysed by the same model again: under it a report server finds
+        what this report replaces. None in reports of versions that did not keep it.
+    pdf_base64
+        The one-page report, base64; empty where none was made.
+    refusal
+        Why there is no result; None where there is one.
+    ordered_at
+        When its run was ordered, aware; None in reports of versions that did not keep it.
     """
 
     report_uid: UID
@@ -319,3 +358,12 @@ class Report:
     findings: tuple[Finding, ...] = ()
     tumor: TumorDetection | None = None
     further_sources: tuple[SourceSeries, ...] = ()
+    lineage_uid: UID | None = None
+    pdf_base64: str = ""
+    refusal: Refusal | None = None
+    ordered_at: datetime | None = None
+
+    @property
+    def succession(self) -> datetime:
+        """By which the later of two reports of a lineage is known; repeated analyses end at the same time."""
+        return self.ordered_at or self.produced_at

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
@@ -23,7 +23,10 @@ from inference.uids import OutputUIDs
 
 MANUFACTURER: Final = "NeuroNova"
 MODEL_NAME: Final = "NeuroNova Node"
-NOTICE: Final = "Research use only. Not for diagnosis. Not reviewed by a person."
+UNREVIEWED: Final = "Not reviewed by a person."
+"""The part of the notice that a person's review makes untrue."""
+
+NOTICE: Final = f"Research use only. Not for diagnosis. {UNREVIEWED}"
 """Said in every result."""
 
 
@@ -97,19 +100,33 @@ def stamp(data_set: Dataset, source: Dataset, produced_at: datetime) -> None:
     produced_at
         Every time in the object becomes this one.
     """
-    zone = zone_of(source)
-    moment = produced_at.astimezone(zone or UTC)
+    date(data_set, zone_of(source), produced_at)
+    for item in data_set.ContributingEquipmentSequence[-2:]:
+        item.ContributionDateTime = produced_at.astimezone(UTC).strftime("%Y%m%d%H%M%S.%f+0000")
+    data_set.SpecificCharacterSet = UTF8
+    data_set.file_meta.ImplementationClassUID = IMPLEMENTATION_CLASS_UID
+    data_set.file_meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
+
+
+def date(data_set: Dataset, zone: timezone | None, at: datetime) -> None:
+    """Give a new object and its series their date and time.
+
+    Parameters
+    ----------
+    data_set
+        Changed in place.
+    zone
+        Where the source's dates are; None where it does not say.
+    at
+        The moment, in the site's zone, which is what a source that does not say means.
+    """
+    moment = at if zone is None else at.astimezone(zone)
     day, time = moment.strftime("%Y%m%d"), moment.strftime("%H%M%S.%f")
     for keyword in ("InstanceCreation", "Content", "Series"):
         setattr(data_set, f"{keyword}Date", day)
         setattr(data_set, f"{keyword}Time", time)
     if zone is not None:
         data_set.TimezoneOffsetFromUTC = moment.strftime("%z")
-    for item in data_set.ContributingEquipmentSequence[-2:]:
-        item.ContributionDateTime = produced_at.astimezone(UTC).strftime("%Y%m%d%H%M%S.%f+0000")
-    data_set.SpecificCharacterSet = UTF8
-    data_set.file_meta.ImplementationClassUID = IMPLEMENTATION_CLASS_UID
-    data_set.file_meta.ImplementationVersionName = IMPLEMENTATION_VERSION_NAME
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,56 +3,30 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterator
+from dataclasses import replace
 
 from pydicom.dataset import Dataset
 
 from inference.domain.artifact import ArtifactKind, DicomArtifact
 from inference.domain.identifiers import UID
-from inference.domain.model_spec import ModelSpec
-from inference.domain.result import AnalysisResult
-from inference.domain.volume import Volume
-from inference.encoding.census import take_census
+from inference.encoding.census import Census, take_census
+from inference.encoding.encapsulated_pdf import build_pdf
+from inference.encoding.encoding_input import EncodingInput
 from inference.encoding.equipment import Imprint
+from inference.encoding.gate import check_objects
+from inference.encoding.key_images import build_key_images
 from inference.encoding.libraries import LIBRARY_ERRORS, silence
+from inference.encoding.parametric_map import build_parametric_maps
 from inference.encoding.part10 import to_artifact
 from inference.encoding.readback import check_seg
+from inference.encoding.secondary_capture import build_secondary_captures
 from inference.encoding.seg import build_seg
-from inference.encoding.source_images import source_images
+from inference.encoding.seg_frames import Drawn
+from inference.encoding.source_images import SourceImages, source_images
 from inference.encoding.sr import build_sr
 from inference.encoding.sr_groups import Evidence
 from inference.errors import EncodingError
-from inference.uids import OutputUIDs
-
-
-@dataclass(frozen=True, eq=False)
-class EncodingInput:
-    """Everything the objects are made of.
-
-    Parameters
-    ----------
-    volume
-        The source volume.
-    data_sets
-        Headers of the source instances, in any order; pixel data need not be there.
-    result
-        What was found, on the volume's grid.
-    spec
-        The model; its ``publication`` says which objects are made.
-    uids
-        Identifiers of the result.
-    produced_at
-        When the analysis ended, aware; every time in the objects is this one.
-    """
-
-    volume: Volume
-    data_sets: Sequence[Dataset]
-    result: AnalysisResult
-    spec: ModelSpec
-    uids: OutputUIDs
-    produced_at: datetime
 
 
 def encode(source: EncodingInput) -> tuple[DicomArtifact, ...]:
@@ -66,38 +40,71 @@ def encode(source: EncodingInput) -> tuple[DicomArtifact, ...]:
     Returns
     -------
     tuple of DicomArtifact
-        SEG first, then SR, as far as the model publishes them. Where nothing was drawn there is no SEG, and the SR
-        says what was found or not found. An SR refers to the SEG, so of what was drawn there is none without it.
+        What is ordered and the model publishes: for each encoding of the segmentation a SEG and the SR that refers to
+        it; then maps of probabilities, Secondary Captures, the one-page report and the selection of key images. Where
+        nothing was drawn there is no SEG, and one SR says what was found or not found. An SR refers to the SEG, so of
+        what was drawn there is none without it.
 
     Raises
     ------
     EncodingError
-        If the source does not allow it, or the encoded segmentation does not say what the result says.
+        If the source does not allow it, an encoded segmentation does not say what the result says, or an object does
+        not conform.
     """
     publication = source.spec.publication
     if not (publication.seg or publication.sr):
         return ()
     with silence():
         try:
-            return tuple(_encode(source))
+            artifacts = tuple(_encode(source))
         except LIBRARY_ERRORS as error:
             raise EncodingError(f"the result objects could not be built ({type(error).__name__})") from error
+        check_objects(artifacts, [frame.sop_instance_uid for frame in source.volume.frames if frame is not None])
+    return artifacts
 
 
 def _encode(source: EncodingInput) -> Iterator[DicomArtifact]:
+    publication, kinds = source.spec.publication, source.order.kinds
     imprint = Imprint(source.spec, source.uids, source.produced_at)
     images = source_images(source.volume, source.data_sets, _frame_of_reference(source))
-    segmentation = None
-    if source.result.labels is not None and source.result.segments:
-        census = take_census(source.result.labels, source.volume.grid.shape[0])
-        seg = build_seg(images, source.result.labels, source.result.segments, imprint)
-        artifact = to_artifact(ArtifactKind.SEG, seg)
-        check_seg(artifact.content, source.volume, source.result, census)
-        segmentation = seg, census
+    if ArtifactKind.SEG in kinds:
+        yield from _measured(images, source, imprint)
+    if publication.parametric_map and ArtifactKind.PM in kinds:
+        yield from (to_artifact(ArtifactKind.PM, each) for each in build_parametric_maps(images, source, imprint))
+    if publication.sc and ArtifactKind.SC in kinds:
+        yield from (to_artifact(ArtifactKind.SC, each) for each in build_secondary_captures(images, source, imprint))
+    if publication.pdf and ArtifactKind.PDF in kinds:
+        yield to_artifact(ArtifactKind.PDF, build_pdf(images, source, imprint))
+    if publication.key_images and ArtifactKind.KOS in kinds:
+        selection = build_key_images(images, source, imprint)
+        if selection is not None:
+            yield to_artifact(ArtifactKind.KOS, selection)
+
+
+def _measured(images: SourceImages, source: EncodingInput, imprint: Imprint) -> Iterator[DicomArtifact]:
+    """Give each encoding of the segmentation with its report; where nothing was drawn, the report alone."""
+    result = source.result
+    wants_report = source.spec.publication.sr and ArtifactKind.SR in source.order.kinds
+    if result.labels is None or not result.segments:
+        if wants_report:
+            yield _report(images, source, imprint, None)
+        return
+    census = take_census(result.labels, source.volume.grid.shape[0])
+    drawn = Drawn(result.labels, result.segments, result.probabilities)
+    for kind in source.order.segmentations:
+        seg = build_seg(images, drawn, imprint, kind)
+        artifact = replace(to_artifact(ArtifactKind.SEG, seg), segmentation=kind)
+        check_seg(artifact.content, source.volume, result, census)
         yield artifact
-    if source.spec.publication.sr:
-        evidence = Evidence(source.volume, source.result, source.spec, segmentation)
-        yield to_artifact(ArtifactKind.SR, build_sr(images, evidence, imprint))
+        if wants_report:
+            yield replace(_report(images, source, imprint, (seg, census)), segmentation=kind)
+
+
+def _report(
+    images: SourceImages, source: EncodingInput, imprint: Imprint, segmentation: tuple[Dataset, Census] | None
+) -> DicomArtifact:
+    evidence = Evidence(source.volume, source.result, source.spec, segmentation)
+    return to_artifact(ArtifactKind.SR, build_sr(images, evidence, imprint, source.predecessor))
 
 
 def _frame_of_reference(source: EncodingInput) -> UID:

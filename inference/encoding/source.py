@@ -7,7 +7,7 @@ not dates. A source is therefore decoded and repaired once, here, before anythin
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from datetime import UTC, datetime, timezone
+from datetime import UTC, datetime, timezone, tzinfo
 from typing import Final
 
 from pydicom.datadict import tag_for_keyword
@@ -62,8 +62,8 @@ _LEFT_OUT: Final = frozenset(
 def normalise(data_set: Dataset) -> Dataset:
     """Copy a header, decoded to ``ISO_IR 192`` and repaired.
 
-    Private and bulk elements and the functional groups of frames are left out, so are values that cannot be read;
-    attributes of type 2 are present. Names and identifiers keep their text.
+    Private and bulk elements and the functional groups of frames are left out, so are values that are empty or cannot
+    be read; attributes of type 2 are present. Names and identifiers keep their text.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def describe_subject(data_set: Dataset) -> Subject:
     )
 
 
-def describe_series(series: SeriesRevision, data_set: Dataset) -> SourceSeries:
+def describe_series(series: SeriesRevision, data_set: Dataset, site: tzinfo = UTC) -> SourceSeries:
     """Say what was analysed, as a report cites it.
 
     Parameters
@@ -115,6 +115,8 @@ def describe_series(series: SeriesRevision, data_set: Dataset) -> SourceSeries:
         The source.
     data_set
         A normalised header of it.
+    site
+        Zone of its times, where it does not say.
     """
     return SourceSeries(
         study_instance_uid=series.study_instance_uid,
@@ -124,7 +126,7 @@ def describe_series(series: SeriesRevision, data_set: Dataset) -> SourceSeries:
         study_description=str(data_set.get("StudyDescription") or ""),
         series_description=str(data_set.get("SeriesDescription") or ""),
         modality=str(data_set.get("Modality") or ""),
-        started_at=_started_at(data_set),
+        started_at=_started_at(data_set, site),
         instances=tuple(instance.identity for instance in series.instances),
     )
 
@@ -134,12 +136,12 @@ def zone_of(data_set: Dataset) -> timezone | None:
     return parse_offset(str(data_set.get("TimezoneOffsetFromUTC") or ""))
 
 
-def _started_at(data_set: Dataset) -> datetime | None:
+def _started_at(data_set: Dataset, site: tzinfo) -> datetime | None:
     day = parse_date(str(data_set.StudyDate))
     if day is None:
         return None
     moment = parse_time(str(data_set.StudyTime)) or datetime.min.time()
-    return datetime.combine(day, moment, zone_of(data_set) or UTC)
+    return datetime.combine(day, moment, zone_of(data_set) or site)
 
 
 def _name_groups(name: PersonName) -> tuple[NameGroup, ...]:
@@ -162,7 +164,7 @@ def _copy(data_set: Dataset) -> Dataset:
             repaired = DataElement(tag, "SQ", DicomSequence(items)) if items else None
         else:
             repaired = repair(element)
-        if repaired is not None:
+        if repaired is not None and not repaired.is_empty:
             copied.add(repaired)
     return copied
 

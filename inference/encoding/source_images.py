@@ -13,10 +13,9 @@ from pydicom.dataset import Dataset
 from pydicom.uid import MRImageStorage
 
 from inference.domain.identifiers import UID
-from inference.domain.masks import Masks
 from inference.domain.volume import SourceFrame, Volume
 from inference.encoding.repair import decimal_string
-from inference.encoding.source import normalise
+from inference.encoding.source import TYPE_2, normalise
 from inference.errors import EncodingError
 from inference.frames import FrameAttributes, attributes_of
 
@@ -83,11 +82,6 @@ class SourceImages:
                 instance.SOPInstanceUID, instance.SOPClassUID = frame.sop_instance_uid, frame.sop_class_uid
                 found[frame.sop_instance_uid] = instance
         return tuple(found.values())
-
-    def stack(self, masks: Masks) -> Masks:
-        """Arrange what lies slice by slice by ``images``."""
-        stacked: Masks = masks[self.planes]
-        return stacked
 
     def refer(self, seg: Dataset) -> None:
         """Let an encoded object refer to the instances and frames of the source that ``images`` stand for.
@@ -160,14 +154,28 @@ def source_images(volume: Volume, data_sets: Sequence[Dataset], frame_of_referen
     return SourceImages(tuple(images), np.array([index for index, _ in used], dtype=np.intp), frames)
 
 
-def _header(find: FrameAttributes, header: Dataset, volume: Volume) -> Dataset:
-    """Give patient, study and equipment, with one geometry for all frames."""
+def keep_what_results_carry(header: Dataset) -> None:
+    """Leave out of a normalised header the sequences that no result takes over, and identifiers that are too long.
+
+    Parameters
+    ----------
+    header
+        Changed in place.
+    """
     for element in list(header):
         if element.VR == "SQ" and (element.keyword not in _HEADER_SEQUENCES or not all(map(_coded, element.value))):
             del header[element.tag]
     for keyword, longest in _LONGEST.items():
         if len(str(header.get(keyword) or "")) > longest:
-            setattr(header, keyword, "")
+            if keyword in TYPE_2:
+                setattr(header, keyword, "")
+            else:
+                delattr(header, keyword)
+
+
+def _header(find: FrameAttributes, header: Dataset, volume: Volume) -> Dataset:
+    """Give patient, study and equipment, with one geometry for all frames."""
+    keep_what_results_carry(header)
     header.Modality = header.get("Modality") or "OT"
     header.PositionReferenceIndicator = header.get("PositionReferenceIndicator") or ""
     grid = volume.grid

@@ -6,8 +6,10 @@ from highdicom import sr
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 
-from inference.domain.codes import FINDINGS_REPORT, IMAGING_MEASUREMENT_REPORT
+from inference.domain.artifact import Segmentation
+from inference.domain.codes import FINDINGS_REPORT, IMAGING_MEASUREMENT_REPORT, Code
 from inference.domain.model_spec import ModelSpec
+from inference.domain.study import InstanceIdentity
 from inference.encoding.concepts import concept
 from inference.encoding.equipment import (
     MANUFACTURER,
@@ -24,10 +26,13 @@ from inference.encoding.sr_evaluations import evaluations, qualitative_evaluatio
 from inference.encoding.sr_groups import Evidence, measurement_groups
 
 
-def build_sr(images: SourceImages, evidence: Evidence, imprint: Imprint) -> Dataset:
+def build_sr(
+    images: SourceImages, evidence: Evidence, imprint: Imprint, predecessor: InstanceIdentity | None = None
+) -> Dataset:
     """Build the report: complete, not verified, preliminary (PS3.3 section C.17.2).
 
-    Totals over several structures are not in it, since they have no segment to draw; FHIR carries them.
+    Totals over several structures are said in words, since they have no segment to draw; FHIR carries them as
+    numbers.
 
     A report of nothing that could be drawn has a title of its own and no Image Library: OHIF throws on a measurement
     report without a measurement, and shows any other as text, in which every image of a library is a line before the
@@ -41,27 +46,30 @@ def build_sr(images: SourceImages, evidence: Evidence, imprint: Imprint) -> Data
         What was found.
     imprint
         Model, identifiers and time.
+    predecessor
+        The report of an earlier result that this one replaces. The SOP Instance UID depends on it too, for an
+        archive keeps the bytes that it had under a UID.
 
     Raises
     ------
     ValueError, TypeError, KeyError, AttributeError
         As highdicom does, if the source does not allow it.
     """
-    spec, uids = imprint.spec, imprint.uids
-    groups, unplaced = measurement_groups(evidence), evaluations(evidence.result)
-    report = _report(spec, is_drawn=bool(groups))
+    spec, uids, name = imprint.spec, imprint.uids, _name(evidence)
+    groups, unplaced, totals = measurement_groups(evidence), evaluations(evidence.result), evidence.result.totals
+    report = report_root(IMAGING_MEASUREMENT_REPORT if groups else FINDINGS_REPORT, spec, is_continuous=bool(groups))
     if groups:
         report.ContentSequence.extend(sr.ImageLibrary(_library(images)))
         report.ContentSequence.append(_imaging_measurements(groups))
-    if unplaced:
-        report.ContentSequence.append(qualitative_evaluations(unplaced))
+    if unplaced or totals:
+        report.ContentSequence.append(qualitative_evaluations(unplaced, totals))
     drawn = [] if evidence.segmentation is None else [evidence.segmentation[0]]
     document = sr.ComprehensiveSR(
         evidence=[*images.instances, *drawn],
         content=report,
-        series_instance_uid=uids.series("SR"),
+        series_instance_uid=uids.series(name),
         series_number=spec.publication.series_number + 1,
-        sop_instance_uid=uids.instance("SR"),
+        sop_instance_uid=uids.instance(name if predecessor is None else f"{name} {predecessor.sop_instance_uid}"),
         instance_number=1,
         manufacturer=MANUFACTURER,
         manufacturer_model_name=MODEL_NAME,
@@ -70,6 +78,7 @@ def build_sr(images: SourceImages, evidence: Evidence, imprint: Imprint) -> Data
         is_complete=True,
         is_final=False,
         is_verified=False,
+        previous_versions=None if predecessor is None else [as_evidence(predecessor)],
         performed_procedure_codes=[concept(spec.publication.procedure)],
         contributing_equipment=[contribution(spec.reference)],
         series_description=series_description(spec.title, "measurements" if groups else "findings"),
@@ -80,13 +89,25 @@ def build_sr(images: SourceImages, evidence: Evidence, imprint: Imprint) -> Data
     return document
 
 
-def _report(spec: ModelSpec, *, is_drawn: bool) -> sr.ContainerContentItem:
-    """Give the root of TID 1500 with its language, observer and procedure.
+def report_root(
+    title: Code, spec: ModelSpec, *, is_continuous: bool, template_id: str | None = "1500"
+) -> sr.ContainerContentItem:
+    """Give the root of a report with its language, observer and procedure, as TID 1500 begins.
 
     ``highdicom.sr.MeasurementReport`` cannot make one without measurement groups.
+
+    Parameters
+    ----------
+    title
+        Concept name of the root.
+    spec
+        The model that observed.
+    is_continuous
+        Whether viewers may run its items together as one text.
+    template_id
+        Template of PS3.16; None where there is none.
     """
-    title = IMAGING_MEASUREMENT_REPORT if is_drawn else FINDINGS_REPORT
-    root = sr.ContainerContentItem(concept(title), is_content_continuous=is_drawn, template_id="1500")
+    root = sr.ContainerContentItem(concept(title), is_content_continuous=is_continuous, template_id=template_id)
     root.ContentSequence = sr.ContentSequence()
     english = sr.CodedConcept("en", "RFC5646", "English")
     root.ContentSequence.extend(sr.LanguageOfContentItemAndDescendants(english))
@@ -98,6 +119,24 @@ def _report(spec: ModelSpec, *, is_drawn: bool) -> sr.ContainerContentItem:
     )
     root.ContentSequence.append(procedure)
     return root
+
+
+def as_evidence(identity: InstanceIdentity) -> Dataset:
+    """Give an instance in the form in which highdicom takes what a document refers to."""
+    instance = Dataset()
+    instance.StudyInstanceUID = identity.study_instance_uid
+    instance.SeriesInstanceUID = identity.series_instance_uid
+    instance.SOPInstanceUID = identity.sop_instance_uid
+    instance.SOPClassUID = identity.sop_class_uid
+    return instance
+
+
+def _name(evidence: Evidence) -> str:
+    """Tell the report on each encoding of a segmentation from the others, for each refers to its own."""
+    if evidence.segmentation is None:
+        return "SR"
+    kind = Segmentation(evidence.segmentation[0].SegmentationType.lower())
+    return "SR" if kind is Segmentation.BINARY else f"SR-{kind.value}"
 
 
 def _imaging_measurements(groups: list[sr.Template]) -> sr.ContainerContentItem:

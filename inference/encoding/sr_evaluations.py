@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from highdicom import sr
+from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 
 from inference.domain.codes import (
@@ -26,7 +27,7 @@ from inference.domain.codes import (
     Code,
 )
 from inference.domain.identifiers import UID
-from inference.domain.result import AnalysisResult, Finding, TumorDetection
+from inference.domain.result import AnalysisResult, Finding, Measurement, TumorDetection
 from inference.encoding.concepts import concept
 from inference.encoding.equipment import NOTICE
 from inference.encoding.sr_groups import percentage
@@ -75,21 +76,67 @@ def evaluations(result: AnalysisResult) -> list[Evaluation]:
     return [*tumor, *findings, *absent]
 
 
-def qualitative_evaluations(found: Iterable[Evaluation]) -> sr.ContainerContentItem:
-    """Give the container: a coded item for each, and all of them in words.
+def qualitative_evaluations(
+    found: Iterable[Evaluation], totals: Iterable[Measurement] = ()
+) -> sr.ContainerContentItem:
+    """Give the container: a coded item for each evaluation, and all of them and the totals in words.
+
+    A total is text alone: the container has no row for a number (PS3.16 TID 1500), and a measurement group
+    without image coordinates is what OHIF cannot show.
+
+    Parameters
+    ----------
+    found
+        What was looked for.
+    totals
+        Measurements over several structures.
+    """
+    found = tuple(found)
+    sums = (
+        f"{total.label}: {total.quantity.meaning.lower()} {total.value:.3f} {total.unit.value}." for total in totals
+    )
+    words = " ".join([*(evaluation.sentence for evaluation in found), *sums, NOTICE])
+    container = evaluations_container()
+    container.ContentSequence.extend([*map(_item, found), comment(words)])
+    return container
+
+
+def evaluations_container() -> sr.ContainerContentItem:
+    """Give the container without content.
 
     Its items are separate: viewers write the values of continuous ones in a row, without their names.
     """
-    found = tuple(found)
     container = sr.ContainerContentItem(
         concept(QUALITATIVE_EVALUATIONS),
         is_content_continuous=False,
         relationship_type=sr.RelationshipTypeValues.CONTAINS,
     )
-    words = " ".join([*(evaluation.sentence for evaluation in found), NOTICE])
-    comment = sr.TextContentItem(concept(COMMENT), words, relationship_type=sr.RelationshipTypeValues.CONTAINS)
-    container.ContentSequence = sr.ContentSequence([*map(_item, found), comment])
+    container.ContentSequence = sr.ContentSequence()
     return container
+
+
+def comment(words: str) -> sr.TextContentItem:
+    """Give a sentence or several as a content item."""
+    return sr.TextContentItem(concept(COMMENT), words, relationship_type=sr.RelationshipTypeValues.CONTAINS)
+
+
+def sentence_of(item: Dataset) -> str:
+    """Say a coded item in words, as ``Evaluation.sentence`` does of what it was made of.
+
+    Parameters
+    ----------
+    item
+        One that this module made.
+    """
+    name, value = item.ConceptNameCodeSequence[0], item.ConceptCodeSequence[0]
+    numbers = [child for child in item.get("ContentSequence") or () if child.ValueType == "NUM"]
+    known = "".join(
+        f", {number.ConceptNameCodeSequence[0].CodeMeaning.lower()}"
+        f" {float(measured.NumericValue):g} {measured.MeasurementUnitsCodeSequence[0].CodeValue}"
+        for number in numbers
+        for measured in number.MeasuredValueSequence
+    )
+    return f"{name.CodeMeaning}: {value.CodeMeaning.lower()}{known}."
 
 
 def _tumor(task: TumorDetection) -> Evaluation:

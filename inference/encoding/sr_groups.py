@@ -88,12 +88,12 @@ def _volume_group(segment: Segment, seg: Dataset, spec: ModelSpec) -> sr.Templat
         finding_type=concept(segment.label.type),
         finding_sites=[_site(segment.label, spec)],
         algorithm_id=_algorithm(spec),
-        measurements=[sr.Measurement(concept(volume.quantity), volume.value, concept(volume.unit))],
+        measurements=[sr.Measurement(concept(volume.quantity), _rounded(volume.value), concept(volume.unit))],
     )
 
 
 def _contour_group(segment: Segment, census: Census, evidence: Evidence) -> sr.Template:
-    """TID 1410: the contour on the slice where the structure is largest, and the area within it."""
+    """TID 1410: the contour on the slice where the structure is largest, the area within it, and its diameters."""
     spec, volume = evidence.spec, segment.volume
     areas = census.counts[:, segment.label.value]
     index, frame = max(_framed(evidence.volume), key=lambda item: int(areas[item[0]]))
@@ -107,7 +107,10 @@ def _contour_group(segment: Segment, census: Census, evidence: Evidence) -> sr.T
         finding_type=concept(segment.label.type),
         finding_sites=[_site(segment.label, spec)],
         algorithm_id=_algorithm(spec),
-        measurements=[sr.Measurement(concept(AREA), area_mm2, concept(SQUARE_MILLIMETRE))],
+        measurements=[
+            sr.Measurement(concept(AREA), _rounded(area_mm2), concept(SQUARE_MILLIMETRE)),
+            *(sr.Measurement(concept(m.quantity), _rounded(m.value), concept(m.unit)) for m in segment.diameters),
+        ],
     )
 
 
@@ -164,13 +167,19 @@ def percentage(probability: float) -> float:
     return round(100 * probability, 2)
 
 
+def _rounded(value: float) -> float:
+    """Leave out the digits that only come from binary fractions."""
+    return round(value, 6)
+
+
 def _site(label: LabelSpec, spec: ModelSpec) -> sr.FindingSite:
-    """Name where the finding is: a structure is its own site, anything else lies in the region of the model.
+    """Name where the finding is: a structure is its own site, anything else lies where its label or the model says.
 
     OHIF writes the site beside the contour, and no other name of the finding.
     """
     is_structure = label.category == ANATOMICAL_STRUCTURE
-    return sr.FindingSite(concept(label.type if is_structure else spec.publication.region))
+    site = label.type if is_structure else label.anatomy or spec.publication.region
+    return sr.FindingSite(concept(site), laterality=None if label.laterality is None else concept(label.laterality))
 
 
 def _algorithm(spec: ModelSpec) -> sr.AlgorithmIdentification:

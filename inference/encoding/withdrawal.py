@@ -1,4 +1,4 @@
-"""The object that says that others are withdrawn: a Key Object Selection "Rejected for Quality Reasons".
+"""The object that says that others do not stand: a Key Object Selection "Rejected for Quality Reasons".
 
 That is how an archive and its viewers are told (IHE RAD, Imaging Object Change Management; PS3.16 TID 2010): what was
 sent stays where it is, and whoever knows the profile no longer shows it.
@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import BytesIO
+from typing import Final
 
 from highdicom import ko
+from highdicom.sr import ObserverContext
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
@@ -31,66 +34,125 @@ from inference.encoding.libraries import LIBRARY_ERRORS, silence
 from inference.encoding.part10 import to_artifact
 from inference.errors import EncodingError
 
+_BEYOND_FIRST: Final = {
+    ArtifactKind.SEG: 0,
+    ArtifactKind.SR: 1,
+    ArtifactKind.SC: 3,
+    ArtifactKind.PDF: 4,
+    ArtifactKind.PM: 5,
+    ArtifactKind.KOS: 6,
+}
+"""How far the Series Number of each kind is beyond the model's first."""
+
+_OWN: Final = 2
+"""The same of what this module makes."""
+
+
+@dataclass(frozen=True, eq=False)
+class Rejection:
+    """Why objects do not stand.
+
+    Parameters
+    ----------
+    text
+        Said in the document, for a person; no patient data.
+    at
+        When that was decided, aware. The same input gives the same bytes, so that it can be sent twice.
+    word
+        What happened to them, for the Series Description.
+    person
+        Who decided, where it was the reader of the result.
+    """
+
+    text: str
+    at: datetime
+    word: str = "withdrawn"
+    person: ObserverContext | None = None
+
 
 def withdrawal(
     artifacts: Sequence[DicomArtifact], model: ModelReference, reason: str, produced_at: datetime
 ) -> DicomArtifact:
-    """Say that the objects of a result are withdrawn, in their study and in a series of its own.
+    """Say that the objects of a result are withdrawn since their model was recalled.
 
     Parameters
     ----------
     artifacts
-        What is withdrawn, as it was stored; a withdrawal among them is passed over.
+        What is withdrawn, as it was stored; a rejection among them is passed over.
     model
         Which model was recalled.
     reason
         Why, for a person; no patient data.
     produced_at
-        When it was recalled, aware. The same input gives the same bytes, so that it can be sent twice.
+        When it was recalled, aware.
 
     Raises
     ------
     EncodingError
         If there is nothing to withdraw, or the stored bytes cannot be read.
     """
-    withdrawn = [artifact for artifact in artifacts if artifact.kind is not ArtifactKind.KOS]
-    if not withdrawn:
-        raise EncodingError("no object was made that could be withdrawn")
     text = f"withdrawn: model {model.model_id} version {model.version} was recalled: {reason}"
+    return reject(artifacts, model, Rejection(text, produced_at))
+
+
+def reject(artifacts: Sequence[DicomArtifact], model: ModelReference, rejection: Rejection) -> DicomArtifact:
+    """Say that the objects of a result do not stand, in their study and in a series of its own.
+
+    Parameters
+    ----------
+    artifacts
+        What is rejected, as it was stored; a rejection among them is passed over.
+    model
+        Which model made them.
+    rejection
+        Why, when and by whom.
+
+    Raises
+    ------
+    EncodingError
+        If there is nothing to reject, or the stored bytes cannot be read.
+    """
     with silence():
         try:
-            return to_artifact(ArtifactKind.KOS, _document(withdrawn, model, text, produced_at))
+            by_uid = {each.identity.sop_instance_uid: each for each in artifacts if not is_rejection(each)}
+            if not by_uid:
+                raise EncodingError("no object was made that could be withdrawn")
+            return to_artifact(ArtifactKind.KOS, _document(tuple(by_uid.values()), model, rejection))
         except LIBRARY_ERRORS as error:
             raise EncodingError(f"the withdrawal could not be built ({type(error).__name__})") from error
 
 
-def _document(withdrawn: Sequence[DicomArtifact], model: ModelReference, text: str, produced_at: datetime) -> Dataset:
-    objects = [dcmread(BytesIO(artifact.content), stop_before_pixels=True) for artifact in withdrawn]
-    sources = "\n".join(artifact.identity.sop_instance_uid for artifact in withdrawn)
+def is_rejection(artifact: DicomArtifact) -> bool:
+    """Tell a Key Object Selection that rejects from one of key images."""
+    if artifact.kind is not ArtifactKind.KOS:
+        return False
+    title = dcmread(BytesIO(artifact.content)).ConceptNameCodeSequence[0]
+    return bool(title.CodeValue == REJECTED_FOR_QUALITY.value)
+
+
+def _document(rejected: Sequence[DicomArtifact], model: ModelReference, rejection: Rejection) -> Dataset:
+    objects = [dcmread(BytesIO(artifact.content), stop_before_pixels=True) for artifact in rejected]
+    sources = "\n".join(artifact.identity.sop_instance_uid for artifact in rejected)
     document = ko.KeyObjectSelectionDocument(
         evidence=objects,
         content=ko.KeyObjectSelection(
             document_title=concept(REJECTED_FOR_QUALITY),
             referenced_objects=objects,
+            observer_person_context=rejection.person,
             observer_device_context=observer(model),
-            description=text,
+            description=rejection.text,
         ),
         series_instance_uid=_derived("series", sources),
-        series_number=_series_number(withdrawn, objects),
-        sop_instance_uid=_derived("instance", sources, text, produced_at.astimezone(UTC).isoformat()),
+        series_number=int(objects[0].SeriesNumber) - _BEYOND_FIRST.get(rejected[0].kind, 0) + _OWN,
+        sop_instance_uid=_derived("instance", sources, rejection.text, rejection.at.astimezone(UTC).isoformat()),
         instance_number=1,
         manufacturer=MANUFACTURER,
         contributing_equipment=[contribution(model)],
-        series_description=series_description(model.model_id, "withdrawn"),
+        series_description=series_description(model.model_id, rejection.word),
     )
-    stamp(document, objects[0], produced_at)
+    document.copy_patient_and_study_information(objects[0])
+    stamp(document, objects[0], rejection.at)
     return document
-
-
-def _series_number(withdrawn: Sequence[DicomArtifact], objects: Sequence[Dataset]) -> int:
-    """Give the number after the SR's, which is the one after the SEG's."""
-    beyond_seg = {ArtifactKind.SEG: 2, ArtifactKind.SR: 1}
-    return int(objects[0].SeriesNumber) + beyond_seg.get(withdrawn[0].kind, 1)
 
 
 def _derived(*parts: str) -> UID:

@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
-import json
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import httpx
 
 from inference.domain.result import Report
-from inference.errors import FHIRConflict, FHIRRejected, FHIRUnavailable
+from inference.domain.review import Review
+from inference.errors import FHIRConflict
 from inference.ports import Clock, ReportSink
-from integrations.fhir.identifiers import OBSERVATION_SYSTEM, dicom_uid, search
+from integrations.fhir import identifiers, provenance, revision
+from integrations.fhir.lookup import Lookup
 from integrations.fhir.mapping import report_bundle
+from integrations.fhir.r4_guard import check_r4
+from integrations.fhir.review import (
+    can_be_reviewed,
+    review_entries,
+    reviewed_observation,
+    reviewed_report,
+    standing_results,
+)
+from integrations.fhir.transport import FHIRTransport, LostRace, update_of
 from integrations.fhir.withdrawal import withdrawn
 
-_FHIR_JSON: Final = "application/fhir+json"
-_FORM: Final = "application/x-www-form-urlencoded"
-_HEADERS: Final = {
-    "Accept": _FHIR_JSON,
-    "Cache-Control": "no-cache",  # HAPI otherwise answers a search from the last minute's
-}
-_CONFLICT: Final = (409, 412)
-_BUSY: Final = (408, 425, 429)
 _PLACE: Final = re.compile(r"DiagnosticReport/[A-Za-z0-9.-]{1,64}")
-_SERVER_CODE: Final = re.compile(r"HAPI-\d{4}")
+_NOT_WITHDRAWN: Final = "status%3Anot=entered-in-error"
 
 Resource = dict[str, Any]
 
@@ -52,7 +54,8 @@ class HAPIReportSink(ReportSink):
     """Writes a report as one transaction; named after the server whose behaviour it was measured against.
 
     HAPI lets one of several concurrent transactions on the same identifiers through and answers 409 to the others, so
-    409 and 412 are tried again after a short random wait.
+    409 and 412 are tried again after a short random wait. A server that is busy or away is left to the caller, who
+    waits longer than any ``Retry-After`` asks for.
 
     Parameters
     ----------
@@ -64,19 +67,30 @@ class HAPIReportSink(ReportSink):
         Passes the waits.
     policy
         How often, and how long.
+    patient_systems
+        FHIR system of PatientID by its issuer, ``""`` for no issuer, where the site has systems of its own.
     """
 
     def __init__(
-        self, base_url: str, client: httpx.Client, clock: Clock, policy: RetryPolicy = RetryPolicy()
+        self,
+        base_url: str,
+        client: httpx.Client,
+        clock: Clock,
+        policy: RetryPolicy = RetryPolicy(),
+        patient_systems: Mapping[str, str] = identifiers.NO_SYSTEMS,
     ) -> None:
-        self._base_url = base_url.rstrip("/")
-        self._client = client
+        self._server = FHIRTransport(base_url, client)
+        self._lookup = Lookup(self._server, patient_systems)
         self._clock = clock
         self._policy = policy
+        self._patient_systems = patient_systems
         self._random = random.SystemRandom()
 
     def store(self, report: Report) -> str:
         """Store the report and give the address of its DiagnosticReport.
+
+        An earlier report of its lineage is replaced in place. What is there already stays as it is, also when a
+        person has changed it meanwhile, and so does a later report.
 
         Raises
         ------
@@ -87,13 +101,21 @@ class HAPIReportSink(ReportSink):
         FHIRRejected
             If the server refuses the content.
         """
-        for _ in self._attempts():
-            bundle = report_bundle(report)
-            joined = self._join_study(_entry_of(bundle, "ImagingStudy"))
-            responses = self._transact(bundle)
-            if responses is not None and (joined or responses["ImagingStudy"]["status"].startswith("201")):
-                return self._address(responses["DiagnosticReport"], bundle)
-        raise self._lost()
+        return self._repeated(lambda: self._store(report))
+
+    def review(self, report: Report, review: Review) -> str:
+        """Make the report final or amended on a person's word, and give its address; store it first if need be.
+
+        The same review again changes nothing. A report that was withdrawn, replaced or reviewed later stays.
+
+        Raises
+        ------
+        FHIRUnavailable, FHIRConflict, FHIRRejected
+            As ``store``.
+        """
+        address = self.store(report)
+        self._repeated(lambda: self._review(report, review))
+        return address
 
     def withdraw(self, report: Report, reason: str) -> None:
         """Mark the report and its observations as entered in error, whatever became of them; all or none.
@@ -105,142 +127,150 @@ class HAPIReportSink(ReportSink):
         FHIRUnavailable, FHIRConflict, FHIRRejected
             As ``store``.
         """
-        for _ in self._attempts():
-            stored = self._stored(report)
-            changed = [(was, now) for was in stored if (now := withdrawn(was, reason)) != was]
-            entries = [self._entry(_update(was, now)) for was, now in changed]
-            bundle = {"resourceType": "Bundle", "type": "transaction", "entry": entries}
-            if not entries or self._transact(bundle) is not None:
-                return
-        raise self._lost()
+        self._repeated(lambda: self._withdraw(report, reason))
 
-    def _entry(self, update: Resource) -> Resource:
-        """Name the address at which the resource lies, against which its references are read (FHIR R4 2.36.4)."""
-        return {"fullUrl": f"{self._base_url}/{update['request']['url']}"} | update
+    def _repeated(self, attempt: Callable[[], str | None]) -> str:
+        """Make attempts until one gives an answer, and wait before each but the first."""
+        for number in range(self._policy.attempts):
+            if number > 0:
+                self._clock.wait(self._wait_s(number))
+            try:
+                answer = attempt()
+            except LostRace:
+                continue
+            if answer is not None:
+                return answer
+        raise FHIRConflict(f"{self._policy.attempts} transactions in a row lost against concurrent ones")
 
-    def _attempts(self) -> Iterator[int]:
-        """Count the attempts, and wait before each but the first."""
-        for attempt in range(self._policy.attempts):
-            if attempt > 0:
-                self._clock.wait(self._wait_s(attempt))
-            yield attempt
+    def _store(self, report: Report) -> str | None:
+        diagnostics, observations = self._lookup.lineage(report)
+        same = [one for one in diagnostics if revision.is_of(one, report)]
+        if same:
+            self._complete_study(report)
+            return self._address(same[0])
+        last = revision.newest(diagnostics)
+        if last is None or (revision.is_withdrawn(last) and revision.gives_way(last, report)):
+            return self._create(report)
+        if not revision.gives_way(last, report):
+            self._drop_strays(report)
+            return self._address(last)
+        return self._replace(report, last, observations)
 
-    def _lost(self) -> FHIRConflict:
-        return FHIRConflict(f"{self._policy.attempts} transactions in a row lost against concurrent ones")
+    def _create(self, report: Report) -> str | None:
+        """Store a report whose lineage has none that stands; None where another made one meanwhile."""
+        bundle = self._bundle(report)
+        diagnostic = entry_of(bundle, "DiagnosticReport")
+        if report.lineage_uid is not None:
+            lineage = identifiers.search(identifiers.lineage(report.lineage_uid))
+            diagnostic["request"]["ifNoneExist"] = f"{lineage}&{_NOT_WITHDRAWN}"
+        _renew_observations(bundle)
+        response = self._transact(bundle)
+        if response is None or not response["status"].startswith("201"):
+            return None
+        place = _PLACE.search(response.get("location", ""))
+        if place is not None:
+            return f"{self._server.base_url}/{place[0]}"
+        search = identifiers.search(diagnostic["resource"]["identifier"][0])
+        return f"{self._server.base_url}/DiagnosticReport?{search}"
 
-    def _transact(self, bundle: Resource) -> dict[str, Resource] | None:
-        """Carry a transaction out and give the response to each kind of resource; None where another one won."""
-        answer = self._post(self._base_url, json.dumps(bundle), _FHIR_JSON)
-        return None if answer.status_code in _CONFLICT else _responses(answer, bundle)
+    def _replace(self, report: Report, earlier: Resource, observations: Sequence[Resource]) -> str | None:
+        """Store a report in the place of an earlier one of its lineage, whose observations fall."""
+        bundle = self._bundle(report)
+        diagnostic, made = entry_of(bundle, "DiagnosticReport"), entry_of(bundle, "Provenance")
+        wanted = revision.replacing(earlier, diagnostic["resource"], report)
+        others = revision.results_of_others(earlier, observations)
+        if others:
+            wanted["result"] = [*wanted.get("result", []), *others]
+        diagnostic |= update_of(earlier, wanted)
+        made |= provenance.revising(made, earlier)
+        _renew_observations(bundle)
+        check_r4(bundle)
+        fallen = [one for one in observations if revision.is_ours(one)]
+        bundle["entry"] += self._updates(fallen, revision.replaced)
+        return None if self._transact(bundle) is None else self._address(earlier)
 
-    def _stored(self, report: Report) -> list[Resource]:
-        """Find the report and those of its observations that are ours; a person may have added others."""
-        condition = f"{search(dicom_uid(report.report_uid))}&_include=DiagnosticReport%3Aresult"
-        ours = f"{report.report_uid}/"
-        return [
-            resource
-            for resource in self._search("DiagnosticReport", condition)
-            if resource["resourceType"] == "DiagnosticReport"
-            or any(
-                known.get("system") == OBSERVATION_SYSTEM and str(known.get("value", "")).startswith(ours)
-                for known in resource.get("identifier", [])
-            )
-        ]
+    def _review(self, report: Report, review: Review) -> str | None:
+        diagnostics, linked = self._lookup.lineage(report)
+        stored = next((one for one in diagnostics if revision.is_of(one, report)), None)
+        if stored is None or not can_be_reviewed(stored, review):
+            return ""
+        observations = self._lookup.observations(report)
+        results = [_reference(one) for one in standing_results(observations, report, review)]
+        results += revision.results_of_others(stored, linked)
+        wanted = reviewed_report(stored, report, review, results)
+        person, signed = review_entries(report, review)
+        place = {"fullUrl": signed["resource"]["target"][0]["reference"]}
+        changed = self._updates(observations, lambda one: reviewed_observation(one, report, review))
+        bundle = _transaction([person, place | update_of(stored, wanted), *changed, signed])
+        check_r4(bundle)
+        self._server.transact(bundle["entry"])
+        return ""
 
-    def _search(self, kind: str, condition: str) -> list[Resource]:
-        answer = self._post(f"{self._base_url}/{kind}/_search", condition, _FORM)
-        entries = _json(answer).get("entry", []) if answer.status_code == httpx.codes.OK else []
-        return [entry["resource"] for entry in entries]
+    def _withdraw(self, report: Report, reason: str) -> str | None:
+        diagnostics, observations = self._lookup.lineage(report)
+        stored = [one for one in (*diagnostics, *observations) if revision.is_of(one, report)]
+        entries = self._updates(stored, lambda one: withdrawn(one, reason))
+        if entries:
+            self._server.transact(entries)
+        return ""
 
-    def _join_study(self, entry: Resource) -> bool:
-        """Add what the server's ImagingStudy lacks, under its version; False where the server has none yet.
+    def _drop_strays(self, report: Report) -> None:
+        """Take back what an attempt stored that another writer's later report then came before."""
+        entries = self._updates(self._lookup.observations(report), revision.replaced)
+        if entries:
+            self._server.transact(entries)
 
-        Studies are shared by all who report on them, and the server's own content stays. Had another writer made the
-        study between this look and our transaction, our series would be lost without notice: ``store`` looks again.
+    def _updates(self, stored: Sequence[Resource], change: Callable[[Resource], Resource]) -> list[Resource]:
+        """Give the entries for what a change makes different."""
+        return [self._server.update(was, now) for was in stored if (now := change(was)) != was]
+
+    def _complete_study(self, report: Report) -> None:
+        """Add our series to a study that another writer made while we stored the report."""
+        entry = entry_of(report_bundle(report), "ImagingStudy")
+        if self._lookup.join_study(entry) and entry["request"]["method"] == "PUT":
+            self._server.transact([entry])
+
+    def _bundle(self, report: Report) -> Resource:
+        return report_bundle(report, self._patient_systems, self._lookup.order(report))
+
+    def _transact(self, bundle: Resource) -> Resource | None:
+        """Carry a report's transaction out and give the response to its DiagnosticReport.
+
+        None where another writer made the study between our look and the transaction: our series are missing from
+        it, and the next attempt adds them.
         """
-        found = self._search("ImagingStudy", search(entry["resource"]["identifier"][0]))
-        if len(found) != 1:
-            return False
-        stored = found[0]
-        joined = _join(stored, entry["resource"])
-        if joined != stored:
-            entry |= _update(stored, joined)
-        return True
+        study = entry_of(bundle, "ImagingStudy")
+        joined = self._lookup.join_study(study)
+        responses = self._server.transact(bundle["entry"])
+        kinds = [entry["resource"]["resourceType"] for entry in bundle["entry"]]
+        made = responses[kinds.index("ImagingStudy")]["status"].startswith("201")
+        return responses[kinds.index("DiagnosticReport")] if joined or made else None
 
     def _wait_s(self, attempt: int) -> float:
         longest = self._policy.longest_wait_s
         return self._random.uniform(0, min(longest, attempt * longest / 4))
 
-    def _post(self, url: str, content: str, content_type: str) -> httpx.Response:
-        """Post, searches too: what stands in an address ends in the logs of every machine on the way."""
-        headers = {**_HEADERS, "Content-Type": content_type}
-        try:
-            answer = self._client.post(url, content=content.encode(), headers=headers)
-        except httpx.HTTPError as error:
-            raise FHIRUnavailable(f"the FHIR server does not answer ({type(error).__name__})") from error
-        status = answer.status_code
-        if status >= 500 or status in _BUSY:
-            raise FHIRUnavailable(f"the FHIR server answers {status}{_issues(answer)}")
-        if status >= 400 and status not in _CONFLICT:
-            raise FHIRRejected(f"the FHIR server answers {status}{_issues(answer)}")
-        return answer
-
-    def _address(self, response: Resource, bundle: Resource) -> str:
-        """Give the address of the report, without its version; by its identifier where the server does not say."""
-        place = _PLACE.search(response.get("location", ""))
-        if place is not None:
-            return f"{self._base_url}/{place[0]}"
-        identifier = _entry_of(bundle, "DiagnosticReport")["resource"]["identifier"][0]
-        return f"{self._base_url}/DiagnosticReport?{search(identifier)}"
+    def _address(self, diagnostic: Resource) -> str:
+        return f"{self._server.base_url}/{_reference(diagnostic)['reference']}"
 
 
-def _update(stored: Resource, wanted: Resource) -> Resource:
-    """Give the entry that replaces what is stored, if nobody has changed it meanwhile."""
-    version = stored["meta"]["versionId"]
-    url = f"{stored['resourceType']}/{stored['id']}"
-    return {"resource": wanted, "request": {"method": "PUT", "url": url, "ifMatch": f'W/"{version}"'}}
-
-
-def _entry_of(bundle: Resource, kind: str) -> Resource:
+def entry_of(bundle: Resource, kind: str) -> Resource:
+    """Give the first entry of a kind of resource; there is one."""
     entry: Resource = next(e for e in bundle["entry"] if e["resource"]["resourceType"] == kind)
     return entry
 
 
-def _join(stored: Resource, ours: Resource) -> Resource:
-    """Give the stored study with the series and modalities of ours that it lacks."""
-    known = {series["uid"] for series in stored.get("series", [])}
-    kinds = {coding.get("code") for coding in stored.get("modality", [])}
-    return stored | {
-        "series": [*stored.get("series", []), *(s for s in ours["series"] if s["uid"] not in known)],
-        "modality": [*stored.get("modality", []), *(m for m in ours["modality"] if m["code"] not in kinds)],
-    }
+def _renew_observations(bundle: Resource) -> None:
+    """Store observations also where they are already: an earlier run may have left them in error."""
+    for entry in bundle["entry"]:
+        if entry["resource"]["resourceType"] == "Observation":
+            condition = entry["request"]["ifNoneExist"]
+            entry["request"] = {"method": "PUT", "url": f"Observation?{condition}"}
 
 
-def _responses(answer: httpx.Response, bundle: Resource) -> dict[str, Resource]:
-    """Give the response to each kind of resource after checking that every entry was carried out.
-
-    Something between us and the server may answer 200 with a page of its own: then nothing was stored.
-    """
-    body = _json(answer)
-    responses = [entry.get("response", {}) for entry in body.get("entry", [])]
-    carried_out = all(str(response.get("status", "")).startswith("2") for response in responses)
-    if body.get("type") != "transaction-response" or len(responses) != len(bundle["entry"]) or not carried_out:
-        raise FHIRUnavailable(f"the FHIR server answers {answer.status_code}, but not as to a transaction")
-    kinds = [entry["resource"]["resourceType"] for entry in bundle["entry"]]
-    return dict(zip(kinds, responses, strict=True))
+def _transaction(entries: Sequence[Resource]) -> Resource:
+    return {"resourceType": "Bundle", "type": "transaction", "entry": list(entries)}
 
 
-def _json(answer: httpx.Response) -> Resource:
-    try:
-        body = answer.json()
-    except ValueError:
-        return {}
-    return body if isinstance(body, dict) else {}
-
-
-def _issues(answer: httpx.Response) -> str:
-    """Give an OperationOutcome's codes; its texts quote the content, which is patient data."""
-    issues = [issue for issue in _json(answer).get("issue", []) if isinstance(issue, dict)]
-    codes = {str(issue.get("code", "")) for issue in issues}
-    codes |= {code for issue in issues for code in _SERVER_CODE.findall(str(issue.get("diagnostics", "")))}
-    return f": {', '.join(sorted(codes))}" if codes else ""
+def _reference(stored: Resource) -> Resource:
+    return {"reference": f"{stored['resourceType']}/{stored['id']}"}

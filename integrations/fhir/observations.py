@@ -18,10 +18,14 @@ from inference.domain.codes import (
     Code,
 )
 from inference.domain.result import Finding, Measurement, Report, TumorDetection
+from integrations import report_text
 from integrations.fhir import identifiers
 from integrations.fhir.elements import TERMINOLOGY, concept, moment, present
+from integrations.standing import measurement_name
 
 Resource = dict[str, Any]
+
+_BODY_STRUCTURE: Final = "http://hl7.org/fhir/StructureDefinition/bodySite"
 
 LOCATION: Final = tuple(
     Code(f"location-{axis}", "99NEURONOVA", f"Location {axis}, towards {direction}")
@@ -48,7 +52,8 @@ def observations(report: Report, links: Resource) -> Iterator[tuple[str, Resourc
     for position, finding in enumerate(report.findings):
         yield f"finding-{position}", _finding(report, finding) | shared
     for position, measurement in enumerate(report.measurements):
-        yield f"observation-{position}", _measurement(report, measurement, position) | shared
+        known_as = _known_as(report, measurement, position)
+        yield f"observation-{position}", _measurement(measurement, links["subject"]) | known_as | shared
 
 
 def _shared(report: Report) -> Resource:
@@ -90,15 +95,55 @@ def _finding(report: Report, finding: Finding) -> Resource:
     } | present({"component": [*components, *_location(where)]})
 
 
-def _measurement(report: Report, measurement: Measurement, position: int) -> Resource:
-    known_as = [identifiers.of_report(report, measurement.tracking_uid or f"total-{position}")]
+def _known_as(report: Report, measurement: Measurement, position: int) -> Resource:
+    known_as = [identifiers.of_report(report, measurement_name(measurement, position))]
     if measurement.tracking_uid:
         known_as.append(identifiers.dicom_uid(measurement.tracking_uid))
-    return {
-        "identifier": known_as,
-        "code": concept(measurement.quantity, f"{measurement.label}: {measurement.quantity.meaning}"),
+    return {"identifier": known_as}
+
+
+def _measurement(measurement: Measurement, subject: Resource) -> Resource:
+    observation = {
+        "code": concept(
+            measurement.quantity, f"{report_text.structure(measurement)}: {measurement.quantity.meaning}"
+        ),
         "valueQuantity": _quantity(measurement.value, measurement.unit),
-        "bodySite": concept(measurement.finding, measurement.label),
+    }
+    return observation | _site(measurement, subject) | _usual(measurement)
+
+
+def _site(measurement: Measurement, subject: Resource) -> Resource:
+    """Say what was measured, and on which side.
+
+    An Observation of FHIR R4 has no element for the side: a contained BodyStructure says it, named by the extension
+    that R4 has for this.
+    """
+    site, side = concept(measurement.finding, measurement.label), measurement.laterality
+    if side is None:
+        return {"bodySite": site}
+    structure = {
+        "resourceType": "BodyStructure",
+        "id": "site",
+        "location": site,
+        "locationQualifier": [concept(side, side.meaning)],
+        "patient": subject,
+    }
+    where = {"extension": [{"url": _BODY_STRUCTURE, "valueReference": {"reference": "#site"}}]}
+    return {"contained": [structure], "bodySite": where | site | {"text": report_text.structure(measurement)}}
+
+
+def _usual(measurement: Measurement) -> Resource:
+    """Give the usual range and where the value lies; nothing where the model states none."""
+    usual = measurement.reference_range
+    if usual is None:
+        return {}
+    low, high = (_quantity(limit, measurement.unit) for limit in usual)
+    meaning = {"system": f"{TERMINOLOGY}/referencerange-meaning", "code": "normal", "display": "Normal Range"}
+    code, display = report_text.interpretation(measurement.value, usual)
+    where = {"system": f"{TERMINOLOGY}/v3-ObservationInterpretation", "code": code, "display": display}
+    return {
+        "interpretation": [{"coding": [where], "text": display}],
+        "referenceRange": [{"low": low, "high": high, "type": {"coding": [meaning]}}],
     }
 
 

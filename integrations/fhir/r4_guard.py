@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -38,9 +41,12 @@ REQUIRED_CODES: Final[Mapping[str, frozenset[str]]] = {
     ),
     "Observation.status": _PUBLICATION - {"partial", "appended"},
     "DiagnosticReport.status": _PUBLICATION,
+    "DiagnosticReport.presentedForm.contentType": frozenset({"text/html", "application/pdf"}),
     "Provenance.entity.role": frozenset({"derivation", "revision", "quotation", "source", "removal"}),
 }
-"""Elements with a required binding and the codes allowed (FHIR R4)."""
+"""Elements with a required binding and the codes allowed (FHIR R4); of media types those that we write."""
+
+_PEOPLE: Final = frozenset({"Practitioner", "PractitionerRole", "Organization", "CareTeam"})
 
 REFERENCE_TARGETS: Final[Mapping[str, frozenset[str]]] = {
     "ImagingStudy.subject": frozenset({"Patient", "Device", "Group"}),
@@ -59,14 +65,25 @@ REFERENCE_TARGETS: Final[Mapping[str, frozenset[str]]] = {
     "DiagnosticReport.subject": frozenset({"Patient", "Group", "Device", "Location"}),
     "DiagnosticReport.imagingStudy": frozenset({"ImagingStudy"}),
     "DiagnosticReport.result": frozenset({"Observation"}),
+    "DiagnosticReport.basedOn": frozenset(
+        {"CarePlan", "ImmunizationRecommendation", "MedicationRequest", "NutritionOrder", "ServiceRequest"}
+    ),
+    "DiagnosticReport.performer": _PEOPLE,
+    "DiagnosticReport.resultsInterpreter": _PEOPLE,
+    "Observation.bodySite.extension.valueReference": frozenset({"BodyStructure"}),
+    "Observation.contained.patient": frozenset({"Patient"}),
     "Provenance.agent.who": frozenset(
         {"Practitioner", "PractitionerRole", "RelatedPerson", "Patient", "Device", "Organization"}
     ),
 }
 """Which types an element may refer to (FHIR R4); elements that may refer to any type are not listed."""
 
-RESOURCES: Final = frozenset({"Patient", "ImagingStudy", "Device", "Observation", "DiagnosticReport", "Provenance"})
-"""What a report is made of."""
+RESOURCES: Final = frozenset(
+    {"Patient", "ImagingStudy", "Device", "Observation", "DiagnosticReport", "Provenance", "Practitioner"}
+)
+"""What a report and its review are made of."""
+
+_PLACE: Final = re.compile(r"(?:^|/)([A-Z][A-Za-z]+)/[A-Za-z0-9.-]{1,64}(?:/_history/[A-Za-z0-9.-]{1,64})?$")
 
 
 def check_r4(bundle: dict[str, Any]) -> None:
@@ -120,13 +137,34 @@ def _resource_faults(bundle: dict[str, Any]) -> Iterator[str]:
     kinds = {entry["fullUrl"]: entry["resource"]["resourceType"] for entry in bundle["entry"]}
     for index, entry in enumerate(bundle["entry"]):
         resource = entry["resource"]
+        inner = {f"#{one.get('id')}": one["resourceType"] for one in resource.get("contained", [])}
         for path, value in _walk(resource, resource["resourceType"]):
             if path in REQUIRED_CODES and value not in REQUIRED_CODES[path]:
                 yield f"Bundle.entry.{index}.{path} (unknown code)"
-            if path.endswith(".reference"):
-                target = kinds.get(value) or str(value).partition("/")[0]
-                if target not in REFERENCE_TARGETS.get(path.removesuffix(".reference"), RESOURCES):
-                    yield f"Bundle.entry.{index}.{path} (wrong target)"
+            if path.endswith(".reference") and not _may_refer(path, str(value), kinds | inner):
+                yield f"Bundle.entry.{index}.{path} (wrong target)"
+        yield from (f"Bundle.entry.{index}.{fault}" for fault in _content_faults(resource))
+
+
+def _may_refer(path: str, address: str, kinds: Mapping[str, str]) -> bool:
+    """Tell whether an element may refer to what lies at an address; an address that leads nowhere never may."""
+    place = _PLACE.search(address)
+    target = kinds.get(address) or (place[1] if place else None)
+    allowed = REFERENCE_TARGETS.get(path.removesuffix(".reference"))
+    return target is not None and (allowed is None or target in allowed)
+
+
+def _content_faults(resource: dict[str, Any]) -> Iterator[str]:
+    """Check documents against their size and SHA-1, and that a usual range has a limit (obs-3)."""
+    for form in resource.get("presentedForm", []):
+        if "data" in form:
+            content = base64.b64decode(form["data"])
+            digest = base64.b64encode(hashlib.sha1(content, usedforsecurity=False).digest()).decode()
+            if (form.get("size"), form.get("hash")) != (len(content), digest):
+                yield "DiagnosticReport.presentedForm (size or hash)"
+    for usual in resource.get("referenceRange", []):
+        if not {"low", "high", "text"} & set(usual):
+            yield "Observation.referenceRange (no limit)"
 
 
 def _walk(value: object, path: str) -> Iterator[tuple[str, object]]:

@@ -13,7 +13,8 @@ Resource = dict[str, Any]
 def withdrawn(resource: Resource, reason: str) -> Resource:
     """Give a DiagnosticReport or Observation as withdrawn; anything else, or one that already is, as it is.
 
-    The report opens its conclusion with the reason, and has no coded one any more; an observation gets a note.
+    The report opens its conclusion with the reason, and has no coded one and no page or PDF any more; an observation
+    gets a note.
 
     Parameters
     ----------
@@ -27,7 +28,22 @@ def withdrawn(resource: Resource, reason: str) -> Resource:
         return resource
     why = f"Withdrawn: {reason}"
     if kind == "Observation":
-        return resource | {"status": WITHDRAWN, "note": [*resource.get("note", []), {"text": why}]}
+        return in_error(resource, why)
     conclusion = " ".join(filter(None, [f"{why}.", resource.get("conclusion")]))
-    kept = {name: value for name, value in resource.items() if name != "conclusionCode"}
+    kept = {name: value for name, value in resource.items() if name not in ("conclusionCode", "presentedForm")}
     return kept | {"status": WITHDRAWN, "conclusion": conclusion}
+
+
+def in_error(observation: Resource, why: str) -> Resource:
+    """Give an Observation as entered in error, with a note that says why; one that already is, as it is.
+
+    Parameters
+    ----------
+    observation
+        As it is stored; not changed.
+    why
+        For a person.
+    """
+    if observation.get("status") == WITHDRAWN:
+        return observation
+    return observation | {"status": WITHDRAWN, "note": [*observation.get("note", []), {"text": why}]}

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from queue import Empty, Queue
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
 
 from pydicom.dataset import Dataset
 from pynetdicom import evt
@@ -13,42 +12,54 @@ from pynetdicom.presentation import build_context
 from pynetdicom.sop_class import StorageCommitmentPushModel
 
 from inference.domain.artifact import DicomArtifact
-from inference.errors import ConfigurationError, NotCommitted, PeerUnavailable
+from inference.errors import NotCommitted, PeerUnavailable
 from inference.ports import UIDSource
-from integrations.orthanc.peer import Peer, associated, make_entity
+from integrations.orthanc.commitment_reports import CommitmentReport, CommitmentReports, wait_for
+from integrations.orthanc.peer import Peer, associated
 
-_WELL_KNOWN_INSTANCE: Final = "1.2.840.10008.1.20.1.1"
+WELL_KNOWN_INSTANCE: Final = "1.2.840.10008.1.20.1.1"
 """Storage Commitment Push Model SOP Instance (PS3.4 section J.3.5)."""
-_REQUEST_COMMITMENT: Final = 1
+REQUEST_COMMITMENT: Final = 1
+"""Action Type ID (PS3.4 table J.3-1)."""
+
+FAILURE_REASONS: Final[Mapping[int, str]] = MappingProxyType(
+    {
+        0x0110: "processing failure",
+        0x0112: "no such object",
+        0x0119: "other SOP class",
+        0x0122: "SOP class not supported",
+        0x0131: "transaction UID used before",
+        0x0213: "out of resources",
+    }
+)
+"""Failure Reason (0008,1197), PS3.3 section C.14.1.1."""
+
 _SUCCESS: Final = 0x0000
-
-
-@dataclass(frozen=True, slots=True)
-class ListenAddress:
-    """Where the archive reports back: it opens an association of its own to the AE it knows us as."""
-
-    host: str
-    port: int
 
 
 class StorageCommitment:
     """Confirms by asking for commitment (N-ACTION) and waiting for the report (N-EVENT-REPORT).
 
+    The report may come on our association or on a new one that the archive opens. Several threads may confirm at the
+    same time.
+
     Parameters
     ----------
     peer
-        The archive; it must know our calling title at the listen address.
-    listen
-        Where we take its report. The port is open only while a commitment is awaited.
+        The archive; it must know our calling title at the address where ``reports`` listens.
+    reports
+        Where we take its report; one for all commitments of a process.
     uid_source
         Gives transaction identifiers.
     patience_s
         How long to wait for the report.
     """
 
-    def __init__(self, peer: Peer, listen: ListenAddress, uid_source: UIDSource, patience_s: float = 30.0) -> None:
+    def __init__(
+        self, peer: Peer, reports: CommitmentReports, uid_source: UIDSource, patience_s: float = 30.0
+    ) -> None:
         self._peer = peer
-        self._listen = listen
+        self._reports = reports
         self._uid_source = uid_source
         self._patience_s = patience_s
 
@@ -58,39 +69,28 @@ class StorageCommitment:
         Raises
         ------
         NotCommitted
-            If it commits only some, or does not report in time.
+            If it commits only some, or does not report in time, or if the port for reports cannot be opened. What
+            the archive does not have (0112) is there after the next delivery.
         PeerUnavailable
             If it does not take the request.
-        ConfigurationError
-            If the listen address cannot be bound.
+        PeerRefused
+            If it does not offer storage commitment.
         """
+        if not artifacts:
+            return
         request = _request(artifacts, transaction_uid=f"2.25.{int(self._uid_source.job_id(), 16)}")
-        reports: Queue[Dataset] = Queue()
-        handlers = [(evt.EVT_N_EVENT_REPORT, _on_report, [reports])]
-        server = self._start_listening(handlers)
-        try:
-            with associated(self._peer, [build_context(StorageCommitmentPushModel)], handlers) as association:
-                status, _ = association.send_n_action(
-                    request, _REQUEST_COMMITMENT, StorageCommitmentPushModel, _WELL_KNOWN_INSTANCE
-                )
-                if status.get("Status") != _SUCCESS:
-                    raise PeerUnavailable("the archive did not take the request for storage commitment")
-                committed = _await_report(reports, request.TransactionUID, self._patience_s)
-        finally:
-            server.shutdown()
-        missing = {str(a.identity.sop_instance_uid) for a in artifacts} - committed
-        if missing:
-            raise NotCommitted(f"the archive did not commit {len(missing)} of {len(artifacts)} objects")
-
-    def _start_listening(self, handlers: list[tuple[Any, ...]]) -> Any:
-        entity = make_entity(self._peer)
-        entity.add_supported_context(StorageCommitmentPushModel, scu_role=True, scp_role=True)
-        entity.require_called_aet = True
-        address = (self._listen.host, self._listen.port)
-        try:
-            return entity.start_server(address, block=False, evt_handlers=handlers)
-        except OSError as error:
-            raise ConfigurationError(f"cannot listen for storage commitment: {error.strerror}") from error
+        handlers = [(evt.EVT_N_EVENT_REPORT, self._reports.take)]
+        with (
+            self._reports.expecting(str(request.TransactionUID)) as reports,
+            associated(self._peer, [build_context(StorageCommitmentPushModel)], handlers) as association,
+        ):
+            status, _ = association.send_n_action(
+                request, REQUEST_COMMITMENT, StorageCommitmentPushModel, WELL_KNOWN_INSTANCE
+            )
+            if status.get("Status") != _SUCCESS:
+                raise PeerUnavailable("the archive did not take the request for storage commitment")
+            report = wait_for(reports, self._patience_s)
+        _check(artifacts, report)
 
 
 def _request(artifacts: Sequence[DicomArtifact], transaction_uid: str) -> Dataset:
@@ -108,17 +108,9 @@ def _reference(artifact: DicomArtifact) -> Dataset:
     return item
 
 
-def _on_report(event: evt.Event, reports: Queue[Dataset]) -> tuple[int, None]:
-    reports.put(event.event_information)
-    return _SUCCESS, None
-
-
-def _await_report(reports: Queue[Dataset], transaction_uid: str, patience_s: float) -> set[str]:
-    """Give the SOP Instance UIDs that our transaction's report lists as committed (PS3.4 table J.3-2)."""
-    while True:
-        try:
-            report = reports.get(timeout=patience_s)
-        except Empty:
-            raise NotCommitted("the archive did not report on storage commitment in time") from None
-        if report.get("TransactionUID") == transaction_uid:
-            return {str(item.ReferencedSOPInstanceUID) for item in report.get("ReferencedSOPSequence", [])}
+def _check(artifacts: Sequence[DicomArtifact], report: CommitmentReport) -> None:
+    missing = {str(artifact.identity.sop_instance_uid) for artifact in artifacts} - report.committed
+    if missing:
+        reasons = sorted({report.failures.get(uid, 0) for uid in missing})
+        why = ", ".join(f"{reason:04X} {FAILURE_REASONS.get(reason, 'no reason that we know')}" for reason in reasons)
+        raise NotCommitted(f"the archive did not commit {len(missing)} of {len(artifacts)} objects ({why})")

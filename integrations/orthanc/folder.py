@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Final
 
 from inference.domain.artifact import DicomArtifact
+from inference.domain.delivery import Compression
 from inference.errors import NotCommitted, PeerUnavailable
 from inference.ports import ArtifactSink
 from integrations.durable_files import write_durably
+from integrations.orthanc.compression import compressed
 
 _NAME_DIGITS: Final = 32
 
@@ -22,10 +24,13 @@ class FolderArchive(ArtifactSink):
     ----------
     root
         The folder; made when the first object comes.
+    compression
+        How files are encoded.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, compression: Compression = Compression.NONE) -> None:
         self._root = root
+        self._compression = compression
 
     def deliver(self, artifacts: Sequence[DicomArtifact]) -> None:
         """Write the objects durably; the same again changes nothing.
@@ -36,11 +41,11 @@ class FolderArchive(ArtifactSink):
             If the file system refuses.
         """
         for artifact in artifacts:
-            path = self.path_of(artifact)
-            if _digest_of(path) == artifact.sha256:
+            path, kept = self.path_of(artifact), compressed(artifact, self._compression)
+            if _digest_of(path) == kept.sha256:
                 continue
             try:
-                write_durably(path, artifact.content)
+                write_durably(path, kept.content)
             except OSError as error:
                 raise PeerUnavailable(f"the archive folder cannot be written (errno {error.errno})") from error
 
@@ -53,7 +58,7 @@ class FolderArchive(ArtifactSink):
             If one is not.
         """
         for artifact in artifacts:
-            if _digest_of(self.path_of(artifact)) != artifact.sha256:
+            if _digest_of(self.path_of(artifact)) != compressed(artifact, self._compression).sha256:
                 raise NotCommitted(f"the {artifact.kind} is not in the archive folder")
 
     def path_of(self, artifact: DicomArtifact) -> Path:

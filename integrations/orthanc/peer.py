@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from pynetdicom import AE
+from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
 from pynetdicom.presentation import PresentationContext
 
 from inference.domain.identifiers import AETitle
@@ -56,7 +57,10 @@ def make_entity(peer: Peer) -> AE:
 
 @contextmanager
 def associated(
-    peer: Peer, contexts: Sequence[PresentationContext], handlers: Sequence[tuple[Any, ...]] = ()
+    peer: Peer,
+    contexts: Sequence[PresentationContext],
+    handlers: Sequence[tuple[Any, ...]] = (),
+    roles: Sequence[SCP_SCU_RoleSelectionNegotiation] = (),
 ) -> Iterator[Any]:
     """Hold an association for the length of a ``with`` block.
 
@@ -68,6 +72,8 @@ def associated(
         What to propose (PS3.8 section 9.3.2), at most 128.
     handlers
         pynetdicom event handlers, for services in which the peer asks back.
+    roles
+        Where we are not the SCU of a SOP class (PS3.7 annex D.3.3.4).
 
     Yields
     ------
@@ -83,7 +89,12 @@ def associated(
         If it answers but accepts none of the presentation contexts.
     """
     association = make_entity(peer).associate(
-        peer.host, peer.port, contexts=list(contexts), ae_title=str(peer.ae_title), evt_handlers=list(handlers)
+        peer.host,
+        peer.port,
+        contexts=list(contexts),
+        ae_title=str(peer.ae_title),
+        ext_neg=list(roles),
+        evt_handlers=list(handlers),
     )
     if not association.is_established:
         _explain(association)

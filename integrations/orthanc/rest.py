@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from http import HTTPStatus
-from io import BytesIO
 
 import httpx
-from pydicom import dcmread
 
 from inference.domain.artifact import DicomArtifact
 from inference.domain.identifiers import UID
 from inference.errors import NotCommitted, PeerRefused, PeerUnavailable
+from integrations.orthanc.comparison import same_content
 
 
 class OrthancREST:
@@ -105,10 +104,5 @@ class RESTReadBack:
             orthanc_id = self._api.find_instance(artifact.identity.sop_instance_uid)
             if orthanc_id is None:
                 raise NotCommitted(f"the archive does not hold the {artifact.kind}")
-            if not _same_content(self._api.instance_file(orthanc_id), artifact.content):
+            if not same_content(self._api.instance_file(orthanc_id), artifact.content):
                 raise PeerRefused(f"the archive holds other content under the UID of the {artifact.kind}")
-
-
-def _same_content(held: bytes, sent: bytes) -> bool:
-    """Compare two Part 10 files by their data sets; File Meta and encoding of lengths are the writer's own matter."""
-    return held == sent or bool(dcmread(BytesIO(held)) == dcmread(BytesIO(sent)))

@@ -10,8 +10,10 @@ from pydicom import dcmread
 from pynetdicom.presentation import PresentationContext, build_context
 
 from inference.domain.artifact import DicomArtifact
+from inference.domain.delivery import Compression
 from inference.errors import NotCommitted, PeerRefused, PeerUnavailable
 from inference.ports import ArtifactSink
+from integrations.orthanc.compression import COMPRESSED_SYNTAXES, compressed
 from integrations.orthanc.find_scu import holds_instance
 from integrations.orthanc.peer import Peer, associated
 
@@ -41,11 +43,19 @@ class StoreSCUSink(ArtifactSink):
     confirmation
         How to learn that it holds the objects: ``StorageCommitment``, ``RESTReadBack``, or ``FindReadBack``
         (the default), strongest first.
+    compression
+        How objects are sent where the archive accepts it; it is offered them uncompressed too.
     """
 
-    def __init__(self, peer: Peer, confirmation: Confirmation | None = None) -> None:
+    def __init__(
+        self,
+        peer: Peer,
+        confirmation: Confirmation | None = None,
+        compression: Compression = Compression.NONE,
+    ) -> None:
         self._peer = peer
         self._confirmation = confirmation or FindReadBack(peer)
+        self._compression = compression
 
     def deliver(self, artifacts: Sequence[DicomArtifact]) -> None:
         """Send all objects over one association.
@@ -59,9 +69,9 @@ class StoreSCUSink(ArtifactSink):
         """
         if not artifacts:
             return
-        with associated(self._peer, _contexts(artifacts)) as association:
+        with associated(self._peer, _contexts(artifacts, self._compression)) as association:
             for artifact in artifacts:
-                _send(association, artifact)
+                _send(association, _as_accepted(association, artifact, self._compression))
 
     def confirm(self, artifacts: Sequence[DicomArtifact]) -> None:
         """Return only when the archive shows that it holds every object."""
@@ -95,9 +105,22 @@ class FindReadBack(Confirmation):
             raise NotCommitted(f"the archive does not list {len(missing)} of {len(artifacts)} objects")
 
 
-def _contexts(artifacts: Sequence[DicomArtifact]) -> list[PresentationContext]:
-    wanted = dict.fromkeys((str(a.identity.sop_class_uid), str(a.transfer_syntax_uid)) for a in artifacts)
+def _contexts(artifacts: Sequence[DicomArtifact], compression: Compression) -> list[PresentationContext]:
+    """Propose each encoding in a context of its own: in a common one the archive would choose for us."""
+    smaller = COMPRESSED_SYNTAXES.get(compression)
+    wanted: dict[tuple[str, str], None] = {}
+    for artifact in artifacts:
+        for syntax in (artifact.transfer_syntax_uid, smaller):
+            if syntax is not None:
+                wanted[str(artifact.identity.sop_class_uid), str(syntax)] = None
     return [build_context(sop_class, syntax) for sop_class, syntax in wanted]
+
+
+def _as_accepted(association: Any, artifact: DicomArtifact, compression: Compression) -> DicomArtifact:
+    """Compress an object if the archive accepted its SOP class in that encoding."""
+    wanted = (artifact.identity.sop_class_uid, COMPRESSED_SYNTAXES.get(compression))
+    accepted = {(context.abstract_syntax, context.transfer_syntax[0]) for context in association.accepted_contexts}
+    return compressed(artifact, compression) if wanted in accepted else artifact
 
 
 def _send(association: Any, artifact: DicomArtifact) -> None:

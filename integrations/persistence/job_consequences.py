@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, Connection, and_, not_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, not_, or_, select, update
 
 from inference.domain.identifiers import UID
-from inference.domain.job import Failure, Job, JobState
+from inference.domain.job import REFUSAL, Failure, Job, JobState
 from integrations.persistence.study_jobs import UNDECIDED, decides_on, is_later, standing
 from integrations.persistence.tables import jobs, series
 
 
 def supersede(connection: Connection, job: Job) -> None:
-    """Mark jobs of earlier revisions with the same model as superseded; or this one, if a later one was faster.
+    """Mark earlier jobs with the same model as superseded; or this one, if a later one was faster.
 
     A result that is published and one that is only recorded do not replace each other.
     """
-    same = (jobs.c.model_id == _model_id(job), jobs.c.shadow.is_(job.shadow), *_subject(job))
+    same = about_the_same(job)
     later = connection.scalar(
         select(jobs.c.job_id)
         .where(*same, _replaces(job), jobs.c.state == JobState.COMPLETED)
@@ -29,6 +29,11 @@ def supersede(connection: Connection, job: Job) -> None:
         connection.execute(update(jobs).where(*earlier).values(superseded_by=job.job_id))
 
 
+def about_the_same(job: Job) -> tuple[ColumnElement[bool], ...]:
+    """Give the conditions of jobs of any version of the same model about the same series, or study."""
+    return (jobs.c.model_id == _model_id(job), jobs.c.shadow.is_(job.shadow), *_subject(job))
+
+
 def _subject(job: Job) -> tuple[ColumnElement[bool], ...]:
     """Give the conditions of jobs about the same: one series, or the study."""
     if job.whole_study:
@@ -37,14 +42,19 @@ def _subject(job: Job) -> tuple[ColumnElement[bool], ...]:
 
 
 def _replaces(job: Job) -> ColumnElement[bool]:
-    """Give the condition of jobs with newer input; about a study every job is made because its input changed."""
-    return is_later(job) if job.whole_study else jobs.c.revision > job.revision
+    """Give the condition of jobs that were made later, of the same input or of newer.
+
+    Those about a study count by their time alone: each is made because its input changed.
+    """
+    same_input = and_(jobs.c.revision == job.revision, is_later(job))
+    return is_later(job) if job.whole_study else or_(jobs.c.revision > job.revision, same_input)
 
 
 def _is_replaced_by(job: Job) -> ColumnElement[bool]:
+    earlier = and_(not_(is_later(job)), jobs.c.job_id != job.job_id)
     if job.whole_study:
-        return and_(not_(is_later(job)), jobs.c.job_id != job.job_id)
-    return jobs.c.revision < job.revision
+        return earlier
+    return or_(jobs.c.revision < job.revision, and_(jobs.c.revision == job.revision, earlier))
 
 
 def reject_series(connection: Connection, job: Job, failure: Failure) -> None:
@@ -57,9 +67,9 @@ def reject_series(connection: Connection, job: Job, failure: Failure) -> None:
         return
     values = {"decision": "rejected", "reason_code": failure.code[:64], "reason_message": failure.message[:2000]}
     for series_instance_uid, revision in standing(connection, job):
-        about = (decides_on(series_instance_uid, revision), jobs.c.shadow.is_(False))
-        other = select(jobs.c.job_id).where(*about, jobs.c.state != JobState.REJECTED).limit(1)
-        if connection.scalar(other) is None:
+        about = (decides_on(series_instance_uid, revision), jobs.c.shadow.is_(False), jobs.c.job_id != job.job_id)
+        others = connection.execute(select(jobs.c.state, jobs.c.result).where(*about)).all()
+        if all(state == JobState.REJECTED or REFUSAL in (result or {}) for state, result in others):
             present = _present(series_instance_uid, revision)
             connection.execute(update(series).where(*present).values(values))
 

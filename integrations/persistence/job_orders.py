@@ -9,9 +9,11 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from inference.domain.identifiers import JobID
-from inference.domain.job import TERMINAL, JobState, QueueName, check_transition
+from inference.domain.job import REFUSAL, TERMINAL, JobState, QueueName, check_transition
 from inference.errors import IllegalTransition
+from integrations.persistence.deliveries import begin_anew, forget
 from integrations.persistence.job_consequences import reopen_decision
+from integrations.persistence.job_reviews import is_under_review
 from integrations.persistence.job_rows import job_of, model_of, owe_hint
 from integrations.persistence.job_withdrawals import is_withdrawn, refuse_recalled
 from integrations.persistence.job_writes import ENDED, existing, swap
@@ -42,8 +44,7 @@ def restart_job(connection: Connection, job_id: JobID, now: datetime) -> None:
     if state not in TERMINAL:  # a worker may move some of these to QUEUED, a person may not
         raise IllegalTransition(f"a job that is {state} has not ended")
     delivers = state is JobState.FAILED and row.result is not None
-    on_disk = JobState.WITHDRAWING if is_withdrawn(row) else JobState.DELIVERING
-    wanted = on_disk if delivers else JobState.QUEUED
+    wanted = _where_it_stopped(row) if delivers else JobState.QUEUED
     check_transition(state, wanted)
     if not row.model_id:
         raise IllegalTransition("no model wants this series: start a job with a model instead")
@@ -52,9 +53,19 @@ def restart_job(connection: Connection, job_id: JobID, now: datetime) -> None:
     values = {"state": wanted, "attempt": 0, "error_code": None, "error_message": None, **ENDED}
     kept = {} if delivers else {"result": None}
     _swap_or_refuse(connection, row, {**values, **kept, "updated_at": to_column(now)})
+    if delivers:
+        begin_anew(connection, job_id, now)
+    else:
+        forget(connection, job_id)
     owe_hint(connection, job_id, QueueName.DELIVERY if delivers else QueueName.INFERENCE, now)
-    if state is JobState.REJECTED:
+    if state is JobState.REJECTED or (not delivers and REFUSAL in (row.result or {})):
         reopen_decision(connection, job_of(row))
+
+
+def _where_it_stopped(row: Row[Any]) -> JobState:
+    if is_withdrawn(row):
+        return JobState.WITHDRAWING
+    return JobState.REVIEWING if is_under_review(row.result) else JobState.DELIVERING
 
 
 def _swap_or_refuse(connection: Connection, row: Row[Any], values: Mapping[str, Any]) -> None:

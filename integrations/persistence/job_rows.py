@@ -9,7 +9,16 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, select, update
 
 from inference.domain.identifiers import UID, JobID
-from inference.domain.job import DELIVERY_STATES, Job, JobState, ModelReference, NewJob, QueueName, StageTime
+from inference.domain.job import (
+    DELIVERY_STATES,
+    REFUSAL,
+    Job,
+    JobState,
+    ModelReference,
+    NewJob,
+    QueueName,
+    StageTime,
+)
 from inference.errors import Stage
 from integrations.persistence.tables import job_stages, jobs, outbox
 from integrations.persistence.times import from_column, to_column
@@ -34,7 +43,7 @@ def find_job(connection: Connection, job: NewJob) -> JobID | None:
 def insert_job(connection: Connection, job: NewJob, job_id: JobID, now: datetime) -> JobID:
     """Create a job with its outbox row; give the existing one where input, model and run are the same.
 
-    A job that is born REJECTED gets no outbox row: there is nothing to do for it.
+    A job that is born REJECTED gets no outbox row: there is nothing to do for it, unless a note is wanted.
 
     Raises
     ------
@@ -57,7 +66,8 @@ def insert_job(connection: Connection, job: NewJob, job_id: JobID, now: datetime
             run=job.run,
             shadow=job.shadow,
             whole_study=job.whole_study,
-            state=JobState.RECEIVED if job.rejection is None else JobState.REJECTED,
+            state=_first_state(job),
+            result={REFUSAL: {"code": code, "message": message}} if job.noted else None,
             error_code=code,
             error_message=message,
             created_at=to_column(now),
@@ -66,7 +76,15 @@ def insert_job(connection: Connection, job: NewJob, job_id: JobID, now: datetime
     )
     if job.rejection is None:
         owe_hint(connection, job_id, QueueName.INFERENCE, now)
+    elif job.noted:
+        owe_hint(connection, job_id, QueueName.DELIVERY, now)
     return job_id
+
+
+def _first_state(job: NewJob) -> JobState:
+    if job.rejection is None:
+        return JobState.RECEIVED
+    return JobState.DELIVERING if job.noted else JobState.REJECTED
 
 
 def owe_hint(connection: Connection, job_id: JobID, queue: QueueName, now: datetime) -> None:

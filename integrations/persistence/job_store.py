@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, Row, func, select
 
 from inference.domain.identifiers import JobID
 from inference.domain.job import (
+    REFUSAL,
     TERMINAL,
     Failure,
     Hint,
@@ -23,12 +24,15 @@ from inference.domain.job import (
     QueueName,
     StageTime,
 )
+from inference.domain.review import Review
+from inference.domain.study import InstanceIdentity
 from inference.errors import IllegalTransition
 from inference.ports import Clock, JobStore, UIDSource
 from integrations.persistence.deployments import find_recall
 from integrations.persistence.job_consequences import reject_series, supersede
 from integrations.persistence.job_hints import due_rows, forget_hint, is_claimable, is_exhausted, note_hint
 from integrations.persistence.job_orders import cancel_job, restart_job
+from integrations.persistence.job_reviews import find_predecessor, find_repeated, review_job, reviewed_result
 from integrations.persistence.job_rows import insert_stage, owe_hint, whole_job
 from integrations.persistence.job_withdrawals import (
     Order,
@@ -253,15 +257,74 @@ class SQLJobStore(JobStore):
         values = {"result": result, "error_code": None, "error_message": None}
         self._end(lease, JobState.COMPLETED, values, lambda connection: supersede(connection, lease.job))
 
-    def reject(self, lease: Lease, failure: Failure) -> None:
-        """Move PROCESSING → REJECTED with the named reason; ends the lease.
+    def refuse(self, lease: Lease, failure: Failure) -> None:
+        """Move PROCESSING → DELIVERING with the reason, so that a note of it is sent; ends the lease.
 
-        The reason becomes the series' too where no other model's job of the same revision is left.
+        The reason becomes the series' as with ``reject``.
 
         Raises
         ------
         LeaseLost, JobCancelled, IllegalTransition
         """
+
+        def then(connection: Connection) -> None:
+            """Owe the delivery queue a message."""
+            reject_series(connection, lease.job, failure)
+            owe_hint(connection, lease.job.job_id, QueueName.DELIVERY, self._clock.now())
+
+        refusal = {REFUSAL: {"code": failure.code, "message": failure.message}}
+        self._end(lease, JobState.DELIVERING, {**reason_columns(failure), "result": refusal}, then)
+
+    def review(self, job_id: JobID, review: Review) -> Job:
+        """Take a person's word on a result: COMPLETED → REVIEWING, or → WITHDRAWING where it is rejected.
+
+        Raises
+        ------
+        JobNotFound
+            If there is no such job.
+        IllegalTransition
+            If it has no published result that stands, or an excluded finding is none of its own.
+        """
+        now = self._clock.now()
+        self._transactions.write(lambda connection: review_job(connection, job_id, review, now))
+        return self.get(job_id)
+
+    def reviewed(self, lease: Lease, artifacts: Sequence[Mapping[str, object]]) -> None:
+        """Move REVIEWING → COMPLETED, with the objects that stand now; ends the lease.
+
+        Raises
+        ------
+        LeaseLost, IllegalTransition
+        """
+        result = reviewed_result(lease.job.result or {}, [dict(entry) for entry in artifacts])
+        self._end(lease, JobState.COMPLETED, {"result": result, "error_code": None, "error_message": None})
+
+    def repeated(self, job: Job, answer: str) -> Mapping[str, object] | None:
+        """Give the result of the latest earlier job about the same if its answer was equal: its objects are these.
+
+        What readers said of it, and whether it was withdrawn, holds for the repetition too.
+        """
+        with self._transactions.read() as connection:
+            return find_repeated(connection, job, answer)
+
+    def predecessor(self, job: Job, answer: str) -> InstanceIdentity | None:
+        """Give the SR that a new result of a job replaces; None for the first, or where nothing has changed."""
+        with self._transactions.read() as connection:
+            return find_predecessor(connection, job, answer)
+
+    def reject(self, lease: Lease, failure: Failure) -> None:
+        """Move PROCESSING or DELIVERING → REJECTED with the named reason; ends the lease.
+
+        The reason becomes the series' too where no other model's job of the same revision is left.
+
+        Raises
+        ------
+        LeaseLost, JobCancelled
+        IllegalTransition
+            If there is a result.
+        """
+        if lease.job.state is JobState.DELIVERING and REFUSAL not in (lease.job.result or {}):
+            raise IllegalTransition("a result that is being delivered cannot be rejected")
         self._end(
             lease,
             JobState.REJECTED,

@@ -11,8 +11,9 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, or_, select, update
 
 from inference.domain.deployment import DeploymentEvent
 from inference.domain.identifiers import JobID
-from inference.domain.job import WITHDRAWAL, Failure, JobState, ModelReference, QueueName
+from inference.domain.job import REFUSAL, WITHDRAWAL, Failure, JobState, ModelReference, QueueName
 from inference.errors import ModelRecalled
+from integrations.persistence.deliveries import begin_anew
 from integrations.persistence.deployments import find_recall
 from integrations.persistence.job_hints import WAITING
 from integrations.persistence.job_rows import model_of, owe_hint
@@ -23,7 +24,13 @@ from integrations.persistence.times import to_column
 BATCH: Final = 100
 """Jobs that one transaction orders the withdrawal of."""
 
-_PUBLISHED: Final = (JobState.DELIVERING, JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
+_PUBLISHED: Final = (
+    JobState.DELIVERING,
+    JobState.COMPLETED,
+    JobState.REVIEWING,
+    JobState.FAILED,
+    JobState.CANCELLED,
+)
 """States in which an archive may hold a result, or a part of it, that is not on its way out already."""
 
 
@@ -107,7 +114,8 @@ def withdrawing(connection: Connection, row: Row[Any], now: datetime) -> dict[st
     However the order to withdraw and the end of an inference, or a person's retry, cross each other: nothing of a
     recalled model is delivered.
     """
-    recall = find_recall(connection, model_of(row)) if row.state == JobState.DELIVERING else None
+    publishes = row.state in (JobState.DELIVERING, JobState.REVIEWING) and REFUSAL not in (row.result or {})
+    recall = find_recall(connection, model_of(row)) if publishes else None
     if recall is None:
         return {}
     owe_hint(connection, JobID(row.job_id), QueueName.DELIVERY, now)
@@ -119,10 +127,11 @@ def _withdraw(connection: Connection, row: Row[Any], order: Order) -> bool:
     if row.state in WAITING:
         failure = Failure(ModelRecalled.code, _message(order.model, order.reason))
         changes: dict[str, Any] = {"state": JobState.FAILED, **reason_columns(failure)}
-    elif row.result is None:  # it ended before there was anything to publish
+    elif row.result is None or REFUSAL in row.result:  # there was nothing to publish, or only that there is nothing
         return False
     else:
         changes = _changes(row, order)
+        begin_anew(connection, JobID(row.job_id), order.now)
         owe_hint(connection, JobID(row.job_id), QueueName.DELIVERY, order.now)
     values = {**changes, "next_run_at": None, "updated_at": to_column(order.now)}
     connection.execute(update(jobs).where(jobs.c.job_id == row.job_id).values(values))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, Row, select, update
 
@@ -39,6 +39,9 @@ from integrations.persistence.tables import instances, series, studies
 from integrations.persistence.times import from_column, to_column
 from integrations.persistence.transactions import Transactions
 from integrations.system import RandomUIDSource
+
+_UIDS_AT_ONCE: Final = 500
+"""Values in one IN list: every database takes as many, and a question about a long series stays short."""
 
 
 class SQLStudyIndex(StudyIndex):
@@ -203,6 +206,25 @@ class SQLStudyIndex(StudyIndex):
             return made
 
         return self._transactions.write(close)
+
+    def held(self, sop_instance_uids: Collection[UID]) -> Mapping[UID, UID]:
+        """Give the SOP Class UID of each instance that is kept here: its row is committed and its file is there.
+
+        Raises
+        ------
+        StoreUnavailable
+            If the database cannot be read.
+        """
+        wanted = sorted(set(sop_instance_uids))
+        columns = (instances.c.sop_instance_uid, instances.c.sop_class_uid, instances.c.path)
+        statement = select(*columns).where(instances.c.current)
+        rows: list[Any] = []
+        with self._transactions.read() as connection:
+            for start in range(0, len(wanted), _UIDS_AT_ONCE):
+                some = instances.c.sop_instance_uid.in_(wanted[start : start + _UIDS_AT_ONCE])
+                rows.extend(connection.execute(statement.where(some)).all())
+        present = [row for row in rows if (self._root / row.path).is_file()]
+        return {UID(row.sop_instance_uid): UID(row.sop_class_uid) for row in present}
 
     def _revision(
         self, row: Row[Any], found: Sequence[Row[Any]], evidence: CompletionEvidence | None = None

@@ -149,6 +149,25 @@ outbox: Final = Table(
     UniqueConstraint("job_id", "queue"),
 )
 
+deliveries: Final = Table(
+    "deliveries",
+    METADATA,
+    Column("id", BIG_ID, primary_key=True, autoincrement=True),
+    Column("job_id", String(32), ForeignKey("jobs.job_id"), nullable=False),
+    Column("errand", String(32), nullable=False, doc="What is brought: result, note, withdrawal, review-1, ..."),
+    Column("destination", String(64), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("created_at", UTC_TIME, nullable=False, doc="Since when it is tried."),
+    Column("next_run_at", UTC_TIME, nullable=True),
+    Column("settled_at", UTC_TIME, nullable=True),
+    Column("error_code", String(64), nullable=True),
+    Column("error_message", Text, nullable=True),
+    Column("address", String(512), nullable=True),
+    UniqueConstraint("job_id", "errand", "destination"),
+)
+"""What of a job has arrived where."""
+
 joined_series: Final = Table(
     "joined_series",
     METADATA,

@@ -28,6 +28,7 @@ from inference.domain.job import (
     QueueName,
     StageTime,
 )
+from inference.domain.review import Review, Verdict
 from inference.domain.study import CompletionEvidence
 from inference.errors import IllegalTransition, JobCancelled, JobNotFound, LeaseLost, Stage, StoreUnavailable
 from integrations.persistence.engine import engine_for
@@ -43,6 +44,7 @@ OTHER_MODEL = ModelReference("lesions", "1.0.0", "e" * 64)
 NEW = NewJob(STUDY, SERIES, 1, MODEL)
 PROBLEM = Failure("inference.out_of_memory", "the device had too little memory")
 REASON = Failure("geometry.gap", "a slice is missing")
+ACCEPTED = Review(Verdict.ACCEPT, "kim", "Kim^Min", "City hospital", NOON)
 ROOT = Path("spool").absolute()
 
 
@@ -79,7 +81,7 @@ def claimed(store: SQLJobStore, job: Job, queue: QueueName = INFERENCE, owner: s
 
 def delivering(store: SQLJobStore, job: Job) -> Lease:
     """Bring a job to its delivery, and claim that."""
-    store.deliver(claimed(store, job), {"measurements": [1.5]})
+    store.deliver(claimed(store, job), {"measurements": [{"value": 1.5}]})
     return claimed(store, job, DELIVERY)
 
 
@@ -102,6 +104,9 @@ def put_into(store: SQLJobStore, job: Job, state: JobState) -> None:
     elif state is JobState.WITHDRAWING:
         store.deliver(claimed(store, job), {})
         store.withdraw(MODEL, "it mixes up left and right")
+    elif state is JobState.REVIEWING:
+        put_into(store, job, JobState.COMPLETED)
+        store.review(job.job_id, ACCEPTED)
     elif state is JobState.WITHDRAWN:
         put_into(store, job, JobState.WITHDRAWING)
         store.withdrawn(claimed(store, job, DELIVERY))
@@ -385,7 +390,7 @@ def test_a_completed_job_knows_its_report(store: SQLJobStore, job: Job) -> None:
 
     found = store.get(job.job_id)
     assert (found.state, found.error_code, found.lease_owner) == (JobState.COMPLETED, None, None)
-    assert found.result == {"measurements": [1.5], "report": "DiagnosticReport/7"}
+    assert found.result == {"measurements": [{"value": 1.5}], "report": "DiagnosticReport/7"}
     assert store.due(10) == []
 
 
@@ -400,6 +405,35 @@ def test_a_delivery_lease_rejects_nothing(store: SQLJobStore, job: Job) -> None:
     """A result that is on disk cannot become a named reason any more."""
     with pytest.raises(IllegalTransition):
         store.reject(delivering(store, job), REASON)
+
+
+def test_a_refused_job_is_rejected_once_its_note_is_sent(store: SQLJobStore, index: SQLStudyIndex, job: Job) -> None:
+    """It is DELIVERING with its reason, owes the delivery queue a message, and keeps the reason to the end."""
+    store.refuse(claimed(store, job), REASON)
+
+    waiting = store.get(job.job_id)
+    assert (waiting.state, waiting.error_code) == (JobState.DELIVERING, REASON.code)
+    assert waiting.result == {"refusal": {"code": REASON.code, "message": REASON.message}}
+    assert store.due(10) == [Hint(DELIVERY, job.job_id)]
+    store.reject(claimed(store, job, DELIVERY), REASON)
+    ended = store.get(job.job_id)
+    assert (ended.state, ended.error_code, ended.error_message) == (JobState.REJECTED, REASON.code, REASON.message)
+
+
+def test_a_recall_leaves_a_note_alone(store: SQLJobStore, job: Job) -> None:
+    """That a series was not analysed stays true, whatever becomes of the model."""
+    store.refuse(claimed(store, job), REASON)
+
+    assert store.withdraw(MODEL, "it mixes up left and right") == []
+    assert claimed(store, job, DELIVERY).job.state is JobState.DELIVERING
+
+
+def test_a_job_may_be_born_with_a_note(store: SQLJobStore) -> None:
+    """What the intake rejects is told too, where somebody wants to know."""
+    born = store.create(replace(NEW, rejection=(REASON.code, REASON.message), noted=True))
+
+    assert (born.state, born.error_code) == (JobState.DELIVERING, REASON.code)
+    assert store.due(10) == [Hint(DELIVERY, born.job_id)]
 
 
 def test_a_failure_keeps_its_reason(store: SQLJobStore, job: Job) -> None:
@@ -437,7 +471,7 @@ def test_a_postponed_delivery_waits(store: SQLJobStore, job: Job, clock: FixedCl
     clock.advance(3600)
 
     assert store.due(10) == [Hint(DELIVERY, job.job_id)]
-    assert claimed(store, job, DELIVERY).job.result == {"measurements": [1.5]}
+    assert claimed(store, job, DELIVERY).job.result == {"measurements": [{"value": 1.5}]}
 
 
 # Rejection and the series
@@ -584,7 +618,7 @@ def test_a_failed_delivery_is_delivered_again(store: SQLJobStore, database: Engi
 
     found = store.retry(job.job_id)
 
-    assert (found.state, found.result) == (JobState.DELIVERING, {"measurements": [1.5]})
+    assert (found.state, found.result) == (JobState.DELIVERING, {"measurements": [{"value": 1.5}]})
     assert store.due(10) == [Hint(DELIVERY, job.job_id)]
 
 

@@ -67,7 +67,7 @@ def claimed(store: SQLJobStore, job: Job, queue: QueueName = INFERENCE, owner: s
 
 def delivering(store: SQLJobStore, job: Job) -> Lease:
     """Bring a job to its delivery, and claim that."""
-    store.deliver(claimed(store, job), {"measurements": [1.5]})
+    store.deliver(claimed(store, job), {"measurements": [{"value": 1.5}]})
     return claimed(store, job, DELIVERY)
 
 
@@ -85,10 +85,10 @@ def test_a_job_in_shadow_ends_without_a_delivery(store: SQLJobStore) -> None:
     """Its result is in its row, and nothing is owed to anybody."""
     job = new(store, shadow=True)
 
-    store.record(claimed(store, job), {"measurements": [1.5]})
+    store.record(claimed(store, job), {"measurements": [{"value": 1.5}]})
 
     found = store.get(job.job_id)
-    assert (found.state, found.shadow, found.result) == (JobState.COMPLETED, True, {"measurements": [1.5]})
+    assert (found.state, found.shadow, found.result) == (JobState.COMPLETED, True, {"measurements": [{"value": 1.5}]})
     assert (found.lease_owner, store.due(10)) == (None, [])
 
 
@@ -137,7 +137,7 @@ def test_what_is_published_is_withdrawn(store: SQLJobStore, clock: FixedClock) -
     assert (found.state, found.error_code, found.updated_at) == (JobState.WITHDRAWING, None, clock.now())
     assert found.delivering_since == clock.now()
     assert found.result == {
-        "measurements": [1.5],
+        "measurements": [{"value": 1.5}],
         "report": "DiagnosticReport/1",
         "withdrawn": {"reason": REASON, "at": clock.now().isoformat()},
     }
@@ -223,7 +223,7 @@ def test_what_published_nothing_stays(store: SQLJobStore) -> None:
     rejected, failed, shadow, working = (new(store, number, shadow=number == 3) for number in range(1, 5))
     store.reject(claimed(store, rejected), Failure("geometry.gap", "a slice is missing"))
     store.fail(claimed(store, failed), REFUSED)
-    store.record(claimed(store, shadow), {"measurements": [1.5]})
+    store.record(claimed(store, shadow), {"measurements": [{"value": 1.5}]})
     claimed(store, working)
     before = [store.get(job.job_id) for job in (rejected, failed, shadow, working)]
 
@@ -343,7 +343,7 @@ def test_a_delivery_that_slipped_through_is_withdrawn(
 ) -> None:
     """A recall that was noted but not carried out: nothing that waits for its delivery is delivered."""
     job = new(store)
-    store.deliver(claimed(store, job), {"measurements": [1.5]})
+    store.deliver(claimed(store, job), {"measurements": [{"value": 1.5}]})
     recall(log, clock)
 
     lease = claimed(store, job, DELIVERY)
@@ -396,7 +396,7 @@ def test_a_recall_and_the_end_of_an_analysis_cross_each_other(mariadb_engine: En
         owe = job_store.owe_hint
         patch.setattr(job_store, "owe_hint", overtaken)
         lease = claimed(store, job)
-        store.deliver(lease, {"measurements": [1.5]})
+        store.deliver(lease, {"measurements": [{"value": 1.5}]})
     other.join()
 
     lease = claimed(store, job, DELIVERY)

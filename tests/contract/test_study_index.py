@@ -75,6 +75,23 @@ def test_a_new_instance_opens_its_series(index: SQLStudyIndex, clock: FixedClock
     )
 
 
+def test_what_is_held_is_told_with_its_class(database: Engine, clock: FixedClock, tmp_path: Path) -> None:
+    """More instances than one question takes; what never came, and what lost its file, are left out."""
+    index = SQLStudyIndex(database, clock, tmp_path, CountingUIDSource())
+    kept = [arriving(number, tmp_path) for number in range(3)]
+    for instance in kept:
+        instance.path.parent.mkdir(parents=True, exist_ok=True)
+        instance.path.write_bytes(b"")
+        index.add(instance, HEADER, SENDER)
+    never = [UID(f"1.2.{number}") for number in range(1200)]
+    wanted = [*never, *(one.identity.sop_instance_uid for one in kept)]
+
+    assert index.held(wanted) == {one.identity.sop_instance_uid: one.identity.sop_class_uid for one in kept}
+    kept[0].path.unlink()
+    assert set(index.held(wanted)) == {one.identity.sop_instance_uid for one in kept[1:]}
+    assert index.held([]) == {}
+
+
 def test_a_series_knows_who_sent_it(index: SQLStudyIndex) -> None:
     """The sender decides what is assumed of text without a character set."""
     add(index, 1)

@@ -71,8 +71,18 @@ def versions(study: dict[str, Any]) -> dict[str, tuple[str, bool]]:
 
 
 def published(hospital: Hospital, study: dict[str, Any]) -> dict[str, list[Dataset]]:
-    """Give what the archive holds of results in a study."""
-    return {kind: list(hospital.archived(study["study_uid"], kind)) for kind in ("SEG", "SR", "KO")}
+    """Give what the archive holds of results in a study; of Key Object Selections, those that reject apart."""
+    found = {kind: list(hospital.archived(study["study_uid"], kind)) for kind in ("SEG", "SR", "KO")}
+    selections = found.pop("KO")
+    is_rejection = [each.ConceptNameCodeSequence[0].CodeValue == "113001" for each in selections]
+    return {
+        **found,
+        "key images": [each for each, rejects in zip(selections, is_rejection, strict=True) if not rejects],
+        "rejections": [each for each, rejects in zip(selections, is_rejection, strict=True) if rejects],
+    }
+
+
+ONE_RESULT = {"SEG": 1, "SR": 1, "key images": 1, "rejections": 0}
 
 
 def statuses(hospital: Hospital, study: dict[str, Any]) -> tuple[set[str], set[str]]:
@@ -101,14 +111,14 @@ def test_a_model_comes_runs_and_is_recalled(hospital: Hospital, tmp_path: Path) 
     node.command("models", "activate", ID)
     before = sender.send()
     assert versions(before) == {"1.0.0": ("COMPLETED", False)}
-    assert {kind: len(found) for kind, found in published(hospital, before).items()} == {"SEG": 1, "SR": 1, "KO": 0}
+    assert {kind: len(found) for kind, found in published(hospital, before).items()} == ONE_RESULT
 
     second = write_package(tmp_path / "second", Package("1.1.0", threshold=0.6, golden=True))
     node.command("models", "add", str(second))
     node.command("models", "shadow", ID, "1.1.0")
     beside = sender.send()
     assert versions(beside) == {"1.0.0": ("COMPLETED", False), "1.1.0": ("COMPLETED", True)}
-    assert {kind: len(found) for kind, found in published(hospital, beside).items()} == {"SEG": 1, "SR": 1, "KO": 0}
+    assert {kind: len(found) for kind, found in published(hospital, beside).items()} == ONE_RESULT
     assert len(hospital.reports(beside["study_uid"])) == 1
     (shadow,) = (hospital.job(job["job_id"]) for job in jobs_of(beside) if job["shadow"])
     assert (shadow["artifacts"], shadow["report"], shadow["valid"]) == ([], None, False)
@@ -125,9 +135,8 @@ def test_a_model_comes_runs_and_is_recalled(hospital: Hospital, tmp_path: Path) 
     assert versions(sender.send()) == {}
     for study in (before, beside):
         results = published(hospital, study)
-        (note,) = results["KO"]
-        assert rejected(note) == {str(results[kind][0].SOPInstanceUID) for kind in ("SEG", "SR")}
-        assert note.ConceptNameCodeSequence[0].CodeValue == "113001"
+        (note,) = results["rejections"]
+        assert rejected(note) == {str(results[kind][0].SOPInstanceUID) for kind in ("SEG", "SR", "key images")}
         assert any(REASON in str(item.get("TextValue", "")) for item in note.ContentSequence)
         note.save_as(tmp_path / "note.dcm")
         assert dciodvfy_errors(tmp_path / "note.dcm") == []
@@ -136,7 +145,7 @@ def test_a_model_comes_runs_and_is_recalled(hospital: Hospital, tmp_path: Path) 
     assert (job["state"], job["withdrawn"]["reason"], job["valid"]) == ("WITHDRAWN", REASON, False)
     assert job["measurements"] == []
 
-    assert len(published(hospital, newer)["KO"]) == 0
+    assert published(hospital, newer)["rejections"] == []
     assert statuses(hospital, newer) == ({"preliminary"}, {"preliminary"})
     assert "0 results are being withdrawn" in node.command("models", "recall", ID, "1.0.0", "--reason", REASON)
     logs = node.logs()

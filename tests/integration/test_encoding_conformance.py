@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +14,13 @@ from pydicom import dcmread
 from pydicom.uid import EnhancedCTImageStorage, LegacyConvertedEnhancedMRImageStorage
 
 from inference.charsets import settle
+from inference.domain.artifact import ArtifactKind
+from inference.domain.delivery import Order
 from inference.domain.job import ModelReference
 from inference.domain.model_inputs import ModelInputs
 from inference.domain.result import Place
-from inference.encoding.objects import EncodingInput, encode
+from inference.encoding.encoding_input import EncodingInput
+from inference.encoding.objects import encode
 from inference.encoding.source import normalise
 from inference.encoding.withdrawal import withdrawal
 from inference.headers import read_headers
@@ -44,6 +47,7 @@ from tests.unit.inference.encoding.test_source_images import enhanced
 
 pytestmark = pytest.mark.integration
 
+MEASURED = Order(frozenset({ArtifactKind.SEG, ArtifactKind.SR}))
 UNLIKE_THEIR_SOURCE = {"broken values", "no character set, EUC-KR", "frame of reference with leading zero"}
 """Kinds of sources that a result must differ from, for they do not conform themselves."""
 
@@ -63,10 +67,10 @@ class Written:
 
 
 def write(encoding: EncodingInput, folder: Path) -> Written:
-    """Encode a result and write its objects."""
+    """Encode SEG and SR of a result and write them."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
-    for artifact in encode(encoding):
+    for artifact in encode(replace(encoding, order=MEASURED)):
         path = folder / f"{artifact.kind.value}.dcm"
         path.write_bytes(artifact.content)
         paths.append(path)
@@ -200,7 +204,7 @@ def test_results_of_every_kind_conform_and_belong_to_their_source(case: Case, tm
     artifacts += (withdrawal(artifacts, ModelReference("m", "1.0.0", "ab" * 32), "it was wrong", PRODUCED_AT),)
     paths = []
     for artifact in artifacts:
-        paths.append(tmp_path / f"{artifact.kind.value}.dcm")
+        paths.append(tmp_path / f"{len(paths)}-{artifact.kind.value}.dcm")
         paths[-1].write_bytes(artifact.content)
     assert [error for path in paths for error in dciodvfy_errors(path)] == []
     assert dcentvfy_errors([*in_utf_8(case.paths, tmp_path / "utf-8"), *paths]) == []
@@ -216,7 +220,7 @@ def test_dcmqi_reads_overlapping_measurements_back(case: Case, tmp_path: Path) -
 def test_dcmqi_reads_a_detection_back(case: Case, tmp_path: Path) -> None:
     """Probability, presence and finding of each."""
     encoding = a_box_and_a_point(case)
-    (report,) = encode(encoding)
+    (report,) = encode(replace(encoding, order=MEASURED))
     (tmp_path / "sr.dcm").write_bytes(report.content)
     groups = read_sr(tmp_path / "sr.dcm", tmp_path / "read")
     found = [finding for finding in encoding.result.findings if finding.present]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import httpx
 import pytest
@@ -15,7 +16,16 @@ from integrations.fhir.client import HAPIReportSink
 from integrations.fhir.mapping import report_bundle
 from integrations.system import SystemClock
 from tests.support.fhir_server import FHIRServer
-from tests.support.reports import SUBJECT, Names, findings_report, make_report, tumor_report
+from tests.support.npm_fhir import Validate
+from tests.support.reports import (
+    SUBJECT,
+    Names,
+    findings_report,
+    full_report,
+    make_report,
+    refused_report,
+    tumor_report,
+)
 
 pytestmark = pytest.mark.integration
 
@@ -46,14 +56,28 @@ def test_a_report_is_found_by_its_study_with_all_its_observations(
     assert values == [15.1235, 7.5, 22.6235]
 
 
-def test_every_resource_is_valid(fhir_server: FHIRServer) -> None:
-    """The HL7 validator has no error on any of them, also with next to nothing known."""
-    full = make_report()
+def every_shape() -> list[dict[str, Any]]:
+    """Give the resources of every kind of report, also with next to nothing known."""
+    full = full_report()
     source = replace(full.source, started_at=None, accession_number="", study_description="", modality="")
     bare = replace(full, subject=Subject("", "", "", "", "", ""), source=source, absent=(), evidence=())
-    for report in (full, bare, tumor_report(), tumor_report(found=False), findings_report()):
-        for entry in report_bundle(report)["entry"]:
-            assert fhir_server.faults(entry["resource"]) == []
+    reports = (make_report(), full, bare, tumor_report(), tumor_report(found=False), findings_report())
+    bundles = [report_bundle(report, order="ServiceRequest/1") for report in (*reports, refused_report())]
+    return [entry["resource"] for bundle in bundles for entry in bundle["entry"]]
+
+
+def test_every_resource_is_valid(fhir_server: FHIRServer) -> None:
+    """The HL7 validator has no error on any of them."""
+    for resource in every_shape():
+        assert fhir_server.faults(resource) == []
+
+
+def test_a_second_validator_agrees(npm_faults: Validate) -> None:
+    """The npm package ``fhir`` has no error either, and would find one."""
+    resources = every_shape()
+    assert npm_faults(resources) == [[]] * len(resources)
+    wrong = [one | {"status": "bogus"} for one in resources if one["resourceType"] == "DiagnosticReport"]
+    assert all(npm_faults(wrong))
 
 
 def test_the_validator_finds_what_is_wrong(fhir_server: FHIRServer) -> None:
@@ -61,6 +85,55 @@ def test_the_validator_finds_what_is_wrong(fhir_server: FHIRServer) -> None:
     resource = report_bundle(make_report())["entry"][-2]["resource"]
     del resource["status"]
     assert fhir_server.faults(resource)
+
+
+def put_order(server: FHIRServer, patient: str, *, number: str = "ACC-1", kind: str = "ACSN") -> str:
+    """Store an order with a number of a kind for a patient, and give its reference."""
+    coding = {"system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": kind}
+    order = {
+        "resourceType": "ServiceRequest",
+        "identifier": [{"type": {"coding": [coding]}, "system": "urn:ris", "value": number}],
+        "status": "active",
+        "intent": "order",
+        "subject": {"reference": patient},
+    }
+    answer = httpx.post(f"{server.base_url}/ServiceRequest", json=order, timeout=60)
+    return f"ServiceRequest/{answer.json()['id']}"
+
+
+def test_the_order_is_found_by_the_accession_number_of_the_same_patient(
+    fhir_server: FHIRServer, sink: HAPIReportSink
+) -> None:
+    """Not another patient's, not another kind of number, and none at all where two could be meant."""
+    whose = [replace(SUBJECT, patient_id=f"order-{n}") for n in (1, 2)]
+    addresses = [sink.store(make_report(Names(700 + n, 700 + n, subject=one))) for n, one in enumerate(whose)]
+    mine, theirs = (httpx.get(one, timeout=60).json()["subject"]["reference"] for one in addresses)
+    put_order(fhir_server, theirs)
+    put_order(fhir_server, mine, kind="PLAC")
+    wanted = put_order(fhir_server, mine)
+    linked = httpx.get(sink.store(make_report(Names(702, 702, subject=whose[0]))), timeout=60).json()
+    assert linked["basedOn"] == [{"reference": wanted}]
+    put_order(fhir_server, mine)
+    unsure = httpx.get(sink.store(make_report(Names(703, 703, subject=whose[0]))), timeout=60).json()
+    assert "basedOn" not in unsure
+    assert fhir_server.get("ServiceRequest", _summary="count")["total"] == 4
+
+
+def test_a_site_may_have_systems_of_its_own(fhir_server: FHIRServer) -> None:
+    """The patient that the hospital's own software made is the one that is meant."""
+    known = {
+        "resourceType": "Patient",
+        "identifier": [{"system": "urn:hospital:mrn", "value": "site-1"}],
+        "name": [{"family": "Known"}],
+    }
+    place = httpx.post(f"{fhir_server.base_url}/Patient", json=known, timeout=60).json()["id"]
+    report = make_report(Names(710, 710, subject=replace(SUBJECT, patient_id="site-1")))
+    with httpx.Client(timeout=120) as client:
+        systems = {"Hospital A": "urn:hospital:mrn"}
+        sink = HAPIReportSink(fhir_server.base_url, client, SystemClock(), patient_systems=systems)
+        address = sink.store(report)
+    assert httpx.get(address, timeout=60).json()["subject"] == {"reference": f"Patient/{place}"}
+    assert fhir_server.get(f"Patient/{place}")["name"] == [{"family": "Known"}]
 
 
 def test_storing_a_report_three_times_changes_nothing(fhir_server: FHIRServer, sink: HAPIReportSink) -> None:

@@ -64,9 +64,13 @@ class Embedded:
         study: dict[str, Any] = self.get(f"/api/studies/{uid}")
         return study
 
-    def files(self, folder: str) -> list[Path]:
-        """List the files in a folder of the node's data."""
-        return [path for path in (self.node.folder / "data" / folder).rglob("*") if path.is_file()]
+    def objects(self) -> list[Path]:
+        """List the objects in the node's archive."""
+        return list((self.node.folder / "data" / "archive").rglob("*.dcm"))
+
+    def reports(self) -> list[Path]:
+        """List the bundles in the node's folder of reports."""
+        return list((self.node.folder / "data" / "reports").glob("*.json"))
 
     @staticmethod
     def _ended(study: dict[str, Any] | None) -> bool:
@@ -109,14 +113,14 @@ def test_a_running_node_follows(embedded: Embedded, tmp_path: Path) -> None:
     embedded.models("activate", ID)
     published = embedded.send()
     assert versions(published) == {"1.0.0": ("COMPLETED", False)}
-    objects, reports = len(embedded.files("archive")), len(embedded.files("reports"))
-    assert (objects, reports) == (2, 1)
+    objects, reports = len(embedded.objects()), len(embedded.reports())
+    assert (objects, reports) == (5, 1)
 
     embedded.models("add", str(write_package(tmp_path / "second", Package("1.1.0", threshold=0.6, golden=True))))
     embedded.models("shadow", ID, "1.1.0")
     beside = embedded.send()
     assert versions(beside) == {"1.0.0": ("COMPLETED", False), "1.1.0": ("COMPLETED", True)}
-    assert (len(embedded.files("archive")), len(embedded.files("reports"))) == (2 * objects, 2 * reports)
+    assert (len(embedded.objects()), len(embedded.reports())) == (2 * objects, 2 * reports)
 
     embedded.models("activate", ID, "1.1.0")
     assert versions(embedded.send()) == {"1.1.0": ("COMPLETED", False)}
@@ -133,12 +137,12 @@ def test_a_running_node_follows(embedded: Embedded, tmp_path: Path) -> None:
     assert (job["withdrawn"]["reason"], job["valid"], job["measurements"]) == (REASON, False, [])
     assert len(embedded.get("/api/jobs?shadow=true&state=COMPLETED")["items"]) == 1
     assert versions(embedded.send()) == {}
-    bundles = [json.loads(path.read_text()) for path in embedded.files("reports")]
+    bundles = [json.loads(path.read_text()) for path in embedded.reports()]
     resources = [entry["resource"] for bundle in bundles for entry in bundle["entry"]]
     found = [resource["status"] for resource in resources if resource["resourceType"] == "DiagnosticReport"]
     assert sorted(found) == ["entered-in-error"] * 3 + ["preliminary"]
-    modalities = [str(dcmread(path, stop_before_pixels=True).Modality) for path in embedded.files("archive")]
-    assert {name: modalities.count(name) for name in modalities} == {"SEG": 4, "SR": 4, "KO": 3}
+    modalities = [str(dcmread(path, stop_before_pixels=True).Modality) for path in embedded.objects()]
+    assert {name: modalities.count(name) for name in modalities} == {"SEG": 4, "SR": 4, "OT": 4, "DOC": 4, "KO": 7}
     logs = embedded.node.logs()
-    assert "job.withdrawn" in logs
+    assert '"errand": "withdrawal"' in logs
     assert not any(value in logs for value in ("Phantom^Test", "TEST-1", published["study_uid"]))

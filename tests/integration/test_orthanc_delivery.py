@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
 
 import pytest
 from pydicom import dcmread
+from pydicom.uid import ExplicitVRLittleEndian
 
+from inference.domain.artifact import DicomArtifact
+from inference.domain.delivery import Compression
+from inference.domain.identifiers import AETitle
 from inference.errors import NotCommitted, PeerRefused, PeerUnavailable
-from integrations.orthanc.commitment import ListenAddress, StorageCommitment
+from integrations.orthanc.commitment import StorageCommitment
+from integrations.orthanc.commitment_reports import CommitmentReports, ListenAddress
+from integrations.orthanc.compression import COMPRESSED_SYNTAXES
 from integrations.orthanc.find_scu import FindSCUCounter
 from integrations.orthanc.rest import OrthancREST, RESTReadBack
 from integrations.orthanc.store_scu import Confirmation, FindReadBack, StoreSCUSink
 from integrations.system import RandomUIDSource
-from tests.support.artifacts import artifact
+from tests.support.artifacts import artifact, byte_image
 from tests.support.dcmtk import findscu
 from tests.support.free_port import free_port
 from tests.support.orthanc_server import OrthancOptions, OrthancServer, running_orthanc
@@ -40,14 +47,22 @@ def orthanc(tmp_path_factory: pytest.TempPathFactory, report_port: int) -> Itera
         yield server
 
 
+@pytest.fixture
+def reports(report_port: int) -> Iterator[CommitmentReports]:
+    """Give where Orthanc reports on storage commitment."""
+    reports = CommitmentReports(ListenAddress("127.0.0.1", report_port), AETitle("NEURONOVA"))
+    yield reports
+    reports.close()
+
+
 @pytest.fixture(params=["find", "rest", "commitment"])
-def confirmation(request: pytest.FixtureRequest, orthanc: OrthancServer, report_port: int) -> Confirmation:
+def confirmation(request: pytest.FixtureRequest, orthanc: OrthancServer, reports: CommitmentReports) -> Confirmation:
     """Give each way to confirm."""
     if request.param == "find":
         return FindReadBack(orthanc.peer())
     if request.param == "rest":
         return RESTReadBack(OrthancREST(orthanc.url, orthanc.client))
-    return StorageCommitment(orthanc.peer(), ListenAddress("127.0.0.1", report_port), RandomUIDSource())
+    return StorageCommitment(orthanc.peer(), reports, RandomUIDSource())
 
 
 def test_what_is_delivered_is_confirmed(orthanc: OrthancServer, confirmation: Confirmation) -> None:
@@ -117,7 +132,8 @@ def test_an_archive_that_is_away(tmp_path: Path) -> None:
         sent = [artifact(seed=61)]
         identity = sent[0].identity
         rest = RESTReadBack(OrthancREST(server.url, server.client))
-        commitment = StorageCommitment(server.peer(), ListenAddress("127.0.0.1", 0), RandomUIDSource())
+        reports = CommitmentReports(ListenAddress("127.0.0.1", 0), AETitle("NEURONOVA"))
+        commitment = StorageCommitment(server.peer(), reports, RandomUIDSource())
         server.stop()
         with pytest.raises(PeerUnavailable):
             StoreSCUSink(server.peer()).deliver(sent)
@@ -129,6 +145,58 @@ def test_an_archive_that_is_away(tmp_path: Path) -> None:
         sink = StoreSCUSink(server.peer(), rest)
         sink.deliver(sent)
         sink.confirm(sent)
+        reports.close()
+
+
+def test_commitments_of_several_threads_share_one_port(orthanc: OrthancServer, reports: CommitmentReports) -> None:
+    """Each thread gets the report on its own transaction, though all come to the same port."""
+    sink = StoreSCUSink(orthanc.peer(), StorageCommitment(orthanc.peer(), reports, RandomUIDSource()))
+    sink.deliver(there := [artifact(index, seed=81) for index in range(4)])
+
+    def outcome(one: DicomArtifact) -> str:
+        try:
+            sink.confirm([one])
+        except NotCommitted as error:
+            return error.message
+        return "committed"
+
+    asked = [*there, *(artifact(index, seed=82) for index in range(4))]
+    with ThreadPoolExecutor(4) as threads:
+        outcomes = list(threads.map(outcome, asked))
+    assert outcomes[:4] == ["committed"] * 4
+    assert all("0112 no such object" in message for message in outcomes[4:])
+
+
+@pytest.mark.parametrize("compression", [Compression.DEFLATED, Compression.RLE])
+def test_compressed_objects_are_confirmed(orthanc: OrthancServer, compression: Compression) -> None:
+    """Orthanc takes both, and what is read back equals what was made, though it is held in another encoding."""
+    seed = {Compression.DEFLATED: 91, Compression.RLE: 92}[compression]
+    api = OrthancREST(orthanc.url, orthanc.client)
+    sink = StoreSCUSink(orthanc.peer(), RESTReadBack(api), compression)
+    sent = [artifact(0, seed), byte_image(1, seed)]
+    sink.deliver(sent)
+    sink.confirm(sent)
+    held = [api.find_instance(one.identity.sop_instance_uid) for one in sent]
+    syntaxes = [dcmread(BytesIO(api.instance_file(one or ""))).file_meta.TransferSyntaxUID for one in held]
+    wanted = str(COMPRESSED_SYNTAXES[compression])
+    assert syntaxes == ([wanted, wanted] if compression is Compression.DEFLATED else [ExplicitVRLittleEndian, wanted])
+
+
+def test_how_orthanc_serves_a_deflated_image(orthanc: OrthancServer) -> None:
+    """The whole object in either encoding; frames decoded, but not as they are stored (docs/destinations.md)."""
+    sent = byte_image(0, seed=93)
+    StoreSCUSink(orthanc.peer(), compression=Compression.DEFLATED).deliver([sent])
+    identity = sent.identity
+    address = f"/dicom-web/studies/{identity.study_instance_uid}/series/{identity.series_instance_uid}"
+    address += f"/instances/{identity.sop_instance_uid}"
+
+    def ask(path: str, media_type: str) -> int:
+        accept = f'multipart/related; type="application/{media_type}'
+        return orthanc.client.get(address + path, headers={"Accept": accept}).status_code
+
+    assert ask("", 'dicom"; transfer-syntax=*') == ask("", 'dicom"') == 200
+    assert ask("/frames/1", 'octet-stream"') == 200
+    assert ask("/frames/1", 'octet-stream"; transfer-syntax=*') == 500
 
 
 def test_results_are_not_routed_back(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from inference.errors import NodeError, ReasonCode, leaves
 from integrations.persistence.job_store import EXHAUSTED
 from tests.support.repository import REPOSITORY
 
-ROW = re.compile(r"^\| `([a-z_.]+)` \| ([^|]+) \| ([^|]+) \|$", re.MULTILINE)
+ROW = re.compile(r"^\| `([a-z0-9_.]+)` \| ([^|]+) \| ([^|]+) \|$", re.MULTILINE)
 
 HTTP_CODE = re.compile(r'"((?:auth|request|gateway)\.[a-z_]+)"')
 

@@ -10,11 +10,14 @@ from pathlib import Path
 import numpy as np
 from sqlalchemy import URL
 
+from dicom_node.errands import Archive, Destinations
 from dicom_node.worker import Worker, WorkOptions, WorkPlaces
 from inference.domain.arrival import ArrivalHeader, Decision
+from inference.domain.delivery import Wanted
 from inference.domain.job import Hint, JobState, NewJob, QueueName
 from inference.domain.study import CompletionEvidence, SeriesRevision
 from integrations.orthanc.folder import FolderArchive
+from integrations.persistence.deliveries import SQLDeliveryLog
 from integrations.persistence.engine import engine_for
 from integrations.persistence.job_store import SQLJobStore
 from integrations.persistence.migrations import upgrade
@@ -42,9 +45,9 @@ def main() -> None:
     jobs, index = SQLJobStore(engine, clock, uids), SQLStudyIndex(engine, clock, folder, uids)
     catalogue = FolderCatalogue([folder / "models"])
     results, archive = FolderResultStore(folder / "results"), FolderArchive(folder / "archive")
-    places = WorkPlaces(
-        jobs, index, catalogue, cpu_runner(), results, archive, FakeReportSink(), RecordingNotifier(), clock
-    )
+    destinations = Destinations([Archive("folder", archive, Wanted())], {"fhir": FakeReportSink()})
+    log = SQLDeliveryLog(engine, clock)
+    places = WorkPlaces(jobs, index, catalogue, cpu_runner(), results, destinations, log, RecordingNotifier(), clock)
     worker = Worker(places, WorkOptions(owner="busy"))
     revision = _arrived(index, folder)
     names = revision.study_instance_uid, revision.series_instance_uid, revision.revision

@@ -33,6 +33,13 @@ def read_seg(path: Path, folder: Path) -> list[Path]:
     return sorted(folder.glob("*.nrrd"))
 
 
+def read_seg_layers(path: Path, folder: Path) -> list[Path]:
+    """Let dcmqi write each segment of a SEG as an image of its own; give the files in order of segment number."""
+    folder.mkdir(parents=True, exist_ok=True)
+    _run("segimage2itkimage", "--inputDICOM", path, "--outputDirectory", folder, "-t", "nrrd")
+    return sorted(folder.glob("*.nrrd"), key=lambda file: int(file.stem.rpartition("-")[2]))
+
+
 def read_sr(path: Path, folder: Path) -> list[dict[str, Any]]:
     """Let dcmqi read the measurement groups of a TID 1500 SR."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -40,6 +47,14 @@ def read_sr(path: Path, folder: Path) -> list[dict[str, Any]]:
     _run("tid1500reader", "--inputDICOM", path, "--outputMetadata", output)
     groups: list[dict[str, Any]] = json.loads(output.read_text())["Measurements"]
     return groups
+
+
+def read_parametric_map(path: Path, folder: Path) -> Path:
+    """Let dcmqi write a Parametric Map as an image; give the file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    _run("paramap2itkimage", "--inputDICOM", path, "--outputDirectory", folder, "-t", "nrrd")
+    (image,) = folder.glob("*.nrrd")
+    return image
 
 
 def _run(program: str, *arguments: object) -> None:

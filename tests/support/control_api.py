@@ -35,7 +35,17 @@ STUDY = UID("1.2.826.0.1.3680043.8.498.1")
 SERIES = UID("1.2.826.0.1.3680043.8.498.1.2")
 BRAIN = ModelReference("brain_structures", "1.0.0", "d" * 64)
 RESULT: dict[str, Any] = {
-    "measurements": [{"label": "Thalamus", "code": "42695009", "value": 14.2, "unit": "mL"}],
+    "measurements": [
+        {
+            "label": "Thalamus",
+            "code": "42695009",
+            "quantity": "Volume",
+            "value": 14.2,
+            "unit": "mL",
+            "usual": None,
+            "tracking_uid": "2.25.77",
+        }
+    ],
     "artifacts": [{"kind": "SEG", "sop_instance_uid": "1.2.3.4", "series_instance_uid": "1.2.3"}],
     "absent": ["Pallidum"],
     "report": "DiagnosticReport/7",

@@ -16,6 +16,7 @@ from inference.domain.identifiers import UID, JobID
 from inference.domain.job import Hint, Job, ModelReference, QueueName
 from inference.domain.model_spec import Deployment, ModelSpec
 from inference.domain.result import Report
+from inference.domain.review import Review
 from inference.errors import JobNotFound, ModelNotFound, ModelRecalled, NodeError, NotCommitted
 from inference.ports import (
     ArchiveCounter,
@@ -154,6 +155,7 @@ class FakeReportSink(ReportSink):
     def __init__(self) -> None:
         self.reports: dict[UID, Report] = {}
         self.withdrawn: dict[UID, str] = {}
+        self.reviews: dict[UID, Review] = {}
         self.calls = 0
         self.failures: list[NodeError] = []
 
@@ -161,6 +163,13 @@ class FakeReportSink(ReportSink):
         """Keep the report under its UID."""
         self._count_or_fail()
         self.reports[report.report_uid] = report
+        return f"DiagnosticReport/{report.report_uid}"
+
+    def review(self, report: Report, review: Review) -> str:
+        """Keep the report, and its last review."""
+        self._count_or_fail()
+        self.reports[report.report_uid] = report
+        self.reviews[report.report_uid] = review
         return f"DiagnosticReport/{report.report_uid}"
 
     def withdraw(self, report: Report, reason: str) -> None:

@@ -37,7 +37,7 @@ from inference.domain.model_spec import (
 from inference.domain.result import AnalysisResult, Finding, Measurement, Place, Segment, TumorDetection
 from inference.domain.study import SeriesRevision
 from inference.domain.volume import SourceFrame, Volume
-from inference.encoding.objects import EncodingInput
+from inference.encoding.encoding_input import EncodingInput
 from inference.headers import read_headers
 from inference.uids import OutputUIDs
 from tests.support.synthetic_series import SeriesOptions, axial_grid, revision_of, write_series

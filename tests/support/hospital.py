@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from io import BytesIO
@@ -213,7 +213,11 @@ class SharedServers:
 
 
 @contextmanager
-def running_hospital(folder: Path, shared: SharedServers, settings: Mapping[str, str]) -> Iterator[Hospital]:
+def running_hospital(
+    folder: Path,
+    shared: SharedServers,
+    settings: Mapping[str, str] | Callable[[OrthancServer], Mapping[str, str]],
+) -> Iterator[Hospital]:
     """Run a hospital until the block ends.
 
     Parameters
@@ -223,7 +227,7 @@ def running_hospital(folder: Path, shared: SharedServers, settings: Mapping[str,
     shared
         The servers that run already.
     settings
-        Further settings of the node.
+        Further settings of the node, or what gives them for an archive.
     """
     with ExitStack() as stack:
         node_port = free_port()
@@ -237,7 +241,7 @@ def running_hospital(folder: Path, shared: SharedServers, settings: Mapping[str,
             "NODE_ARCHIVE_REST_URL": orthanc.url,
             "NODE_REPORT_URL": shared.fhir.base_url,
             "NODE_DICOM_PORT": str(node_port),
-            **settings,
+            **(settings(orthanc) if callable(settings) else settings),
         }
         (folder / "node").mkdir()
         node = Node(folder / "node", servers)

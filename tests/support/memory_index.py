@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Lock
@@ -133,3 +133,10 @@ class MemoryIndex(StudyIndex):
             row.decisions.append((series.evidence, decision))
             row.jobs.extend(jobs)
             return [JobID(f"{number:032x}") for number, _ in enumerate(row.jobs)][-len(jobs) :]
+
+    def held(self, sop_instance_uids: Collection[UID]) -> Mapping[UID, UID]:
+        """Give the SOP classes of what is kept."""
+        if self.failure is not None:
+            raise self.failure
+        known = {uid: one.identity.sop_class_uid for row in self.rows.values() for uid, one in row.instances.items()}
+        return {uid: known[uid] for uid in sop_instance_uids if uid in known}

@@ -127,6 +127,7 @@ class OrthancServer:
             "DicomWeb": {"Enable": True, "Root": "/dicom-web/"},
             "ConcurrentJobs": 2,
             "StableAge": 60,
+            "DefaultEncoding": "Utf8",
         }
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone
 
-from inference.domain.codes import BRAIN, MILLILITRE, NEOPLASM, VOLUME, Code
+from inference.domain.codes import BRAIN, MILLILITRE, MILLIMETRE, NEOPLASM, VOLUME, Code
 from inference.domain.identifiers import UID
 from inference.domain.job import ModelReference
 from inference.domain.model_spec import LabelSpec, Task
@@ -14,11 +15,13 @@ from inference.domain.result import (
     Finding,
     Measurement,
     Place,
+    Refusal,
     Report,
     SourceSeries,
     Subject,
     TumorDetection,
 )
+from inference.domain.review import Review, Verdict
 from inference.domain.study import InstanceIdentity
 
 MR_IMAGE = UID("1.2.840.10008.5.1.4.1.1.4")
@@ -124,6 +127,55 @@ def findings_report(names: Names = Names()) -> Report:
     )
     return replace(
         report, task=Task.DETECTION, findings=findings, measurements=(), absent=(), evidence=report.evidence[1:]
+    )
+
+
+LEFT = Code("7771000", "SCT", "Left")
+LONG_AXIS = Code("103339001", "SCT", "Long Axis")
+SHORT_AXIS = Code("103340004", "SCT", "Short Axis")
+PDF = b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n1 0 obj <</Type /Catalog>> endobj\n%%EOF\n"
+
+
+def full_report(names: Names = Names(), *, lineage: int | None = None, hours: int = 0) -> Report:
+    """Give a report with usual ranges, a side, diameters and a PDF, of a lineage, made some hours after noon.
+
+    The first structure is above its usual range, the second below.
+    """
+    report = make_report(names)
+    thalamus, caudate, total = report.measurements
+    thalamus = replace(thalamus, label="Left thalamus", laterality=LEFT, reference_range=(4.5, 9.0))
+    axes = tuple(
+        replace(thalamus, quantity=axis, value=value, unit=MILLIMETRE, reference_range=None)
+        for axis, value in ((LONG_AXIS, 31.25), (SHORT_AXIS, 18.0))
+    )
+    caudate = replace(caudate, laterality=LEFT, reference_range=(8.0, 12.5))
+    return replace(
+        report,
+        measurements=(thalamus, *axes, caudate, total),
+        pdf_base64=base64.b64encode(PDF).decode(),
+        lineage_uid=UID(f"2.25.600.{names.study if lineage is None else lineage}"),
+        produced_at=report.produced_at + timedelta(hours=hours),
+    )
+
+
+def refused_report(names: Names = Names(), *, hours: int = 0) -> Report:
+    """Give the report of a series that was not analysed, of the lineage that ``full_report`` gives."""
+    report = full_report(names, hours=hours)
+    refusal = Refusal("geometry.gap", "two slices are missing")
+    return replace(report, measurements=(), absent=(), warnings=(), pdf_base64="", refusal=refusal)
+
+
+def accepted(report: Report, *, hours: int = 1) -> Review:
+    """Give a review that accepts a report, some hours after it was made."""
+    at = report.produced_at + timedelta(hours=hours)
+    return Review(Verdict.ACCEPT, "kim", "Kim^Min & Ho", "Hospital A", at)
+
+
+def amended(report: Report, *excluded: UID, hours: int = 2) -> Review:
+    """Give a review that takes findings out of a report."""
+    at = report.produced_at + timedelta(hours=hours)
+    return Review(
+        Verdict.AMEND, "lee", "이^서연", "", at, "the border is wrong", excluded, "No sign of a tumour <5 mm."
     )
 
 

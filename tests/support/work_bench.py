@@ -9,12 +9,15 @@ from typing import Any
 
 from sqlalchemy import Engine, select
 
+from dicom_node.errands import Archive, Destinations
 from dicom_node.worker import Worker, WorkOptions, WorkPlaces
 from inference.domain.arrival import ArrivalHeader, Decision
+from inference.domain.delivery import Wanted
 from inference.domain.identifiers import JobID
 from inference.domain.job import Hint, Job, Lease, ModelReference, NewJob, QueueName
 from inference.domain.model_spec import ModelSpec
 from inference.domain.study import CompletionEvidence, SeriesRevision, StoredInstance
+from integrations.persistence.deliveries import SQLDeliveryLog
 from integrations.persistence.job_store import JobStoreOptions, SQLJobStore
 from integrations.persistence.study_index import SQLStudyIndex
 from integrations.persistence.tables import series as series_table
@@ -58,6 +61,9 @@ class WorkBench:
     runner: ThresholdRunner = field(default_factory=ThresholdRunner)
     results: MemoryResultStore = field(default_factory=MemoryResultStore)
     archive: FakeArtifactSink = field(default_factory=FakeArtifactSink)
+    takes: Wanted = field(default_factory=Wanted)
+    notes: bool = False
+    further: list[Archive] = field(default_factory=list)
     reports: FakeReportSink = field(default_factory=FakeReportSink)
     notifier: RecordingNotifier = field(default_factory=RecordingNotifier)
     catalogue: FixedCatalogue = field(default_factory=lambda: FixedCatalogue([SPEC]))
@@ -67,11 +73,18 @@ class WorkBench:
         store_options = JobStoreOptions(max_attempts=self.options.max_attempts)
         self.jobs = SQLJobStore(self.engine, self.clock, CountingUIDSource(), store_options)
         self.index = SQLStudyIndex(self.engine, self.clock, self.spool)
+        self.deliveries = SQLDeliveryLog(self.engine, self.clock)
+
+    @property
+    def destinations(self) -> Destinations:
+        """Everybody who is told: the archive, further ones, and the report server."""
+        first = Archive("archive", self.archive, self.takes, self.notes)
+        return Destinations([first, *self.further], {"fhir": self.reports})
 
     def worker(self) -> Worker:
         """Give a worker as the bench stands."""
         places = WorkPlaces(
-            self.jobs, self.index, self.catalogue, self.runner, self.results, self.archive, self.reports,
+            self.jobs, self.index, self.catalogue, self.runner, self.results, self.destinations, self.deliveries,
             self.notifier, self.clock,
         )  # fmt: skip
         return Worker(places, self.options)

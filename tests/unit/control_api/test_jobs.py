@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from inference.domain.identifiers import UID
-from inference.domain.job import Hint, JobState, ModelReference, QueueName
+from inference.domain.job import Failure, Hint, JobState, ModelReference, QueueName
 from inference.domain.model_spec import Weighting
 from inference.errors import QueueUnavailable
+from integrations.persistence.deliveries import SQLDeliveryLog
 from tests.support.control_api import BRAIN, RESULT, SERIES, STUDY, ControlAPI, FakeCatalogue
 from tests.support.fakes import NOON
 from tests.support.model_packages import make_spec
@@ -363,7 +364,7 @@ def test_a_withdrawn_result_says_why_and_shows_no_number(api: ControlAPI, state:
 
     document = api.get(f"/api/jobs/{job_id}").json
 
-    assert document["withdrawn"] == {"reason": note["reason"], "at": "2026-01-02T12:00:00+00:00"}
+    assert document["withdrawn"] == {"reason": note["reason"], "at": "2026-01-02T12:00:00+00:00", "by": None}
     assert not document["valid"]
     assert (document["measurements"], document["absent"], document["warnings"]) == ([], [], [])
     assert document["result"] is None
@@ -393,3 +394,125 @@ def test_a_retry_of_a_withdrawal_goes_to_the_delivery_workers(api: ControlAPI) -
 
     assert (answer.status_code, answer.json["state"]) == (202, "WITHDRAWING")
     assert [hint.queue for hint in api.queue.hints] == [QueueName.DELIVERY]
+
+
+# Reviews
+
+TRACKED = "2.25.77"
+ACCEPT = {"verdict": "accept"}
+
+
+def test_a_reader_accepts_a_result(api: ControlAPI) -> None:
+    """The job says who said what, and a delivery worker hears of it."""
+    job_id = api.has_job(1, result=RESULT)
+
+    response = api.post(f"/api/jobs/{job_id}/review", ACCEPT, role="radiologist")
+
+    assert response.status_code == 202
+    assert (response.json["state"], response.json["valid"]) == ("REVIEWING", True)
+    (review,) = response.json["reviews"]
+    assert (review["verdict"], review["reviewer"], review["excluded"]) == ("accept", "radiologist", [])
+    assert api.queue.hints == [Hint(QueueName.DELIVERY, job_id)]
+    kept = api.services.jobs.get(job_id).result
+    assert kept is not None
+    assert kept["reviews"][0]["organization"] == api.services.options.organization  # type: ignore[index]
+
+
+def test_a_reader_excludes_a_finding(api: ControlAPI) -> None:
+    """By the tracking UID that the job shows; what is none of the result's findings cannot be excluded."""
+    job_id = api.has_job(1, result=RESULT)
+    amend = {"verdict": "amend", "reason": "not the thalamus", "excluded": [TRACKED], "conclusion": "Normal."}
+
+    other = api.post(f"/api/jobs/{job_id}/review", amend | {"excluded": ["2.25.1"]}, role="doctor")
+    response = api.post(f"/api/jobs/{job_id}/review", amend, role="doctor")
+
+    assert (other.status_code, other.json["code"]) == (409, "job.illegal_transition")
+    assert response.status_code == 202
+    (review,) = response.json["reviews"]
+    assert (review["excluded"], review["conclusion"]) == ([TRACKED], "Normal.")
+
+
+def test_a_rejected_result_shows_no_number(api: ControlAPI) -> None:
+    """It says who rejected it and why, from this moment on."""
+    job_id = api.has_job(1, result=RESULT)
+
+    document = api.post(
+        f"/api/jobs/{job_id}/review", {"verdict": "reject", "reason": "motion"}, role="radiologist"
+    ).json
+
+    assert (document["state"], document["valid"], document["measurements"]) == ("WITHDRAWING", False, [])
+    assert (document["withdrawn"]["reason"], document["withdrawn"]["by"]) == ("motion", "radiologist")
+    assert [review["verdict"] for review in document["reviews"]] == ["reject"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"verdict": "maybe"},
+        {"verdict": "reject"},
+        {"verdict": "reject", "reason": "  "},
+        {"verdict": "amend", "reason": "why"},
+        {"verdict": "amend", "reason": "why", "conclusion": "   "},
+        {"verdict": "accept", "excluded": [TRACKED]},
+        {"verdict": "accept", "conclusion": "Normal."},
+        {"verdict": "amend", "reason": "why", "excluded": ["../x"]},
+        {"verdict": "accept", "reviewer": "somebody else"},
+        {"verdict": "reject", "reason": "motion\x00"},
+        {"verdict": "amend", "reason": "why", "conclusion": "a\x0bb"},
+    ],
+)
+def test_a_review_that_makes_no_sense_is_refused(api: ControlAPI, body: dict[str, Any]) -> None:
+    """Before anything is written."""
+    job_id = api.has_job(1, result=RESULT)
+
+    assert api.post(f"/api/jobs/{job_id}/review", body, role="radiologist").status_code == 422
+    assert api.get(f"/api/jobs/{job_id}").json["reviews"] == []
+
+
+@pytest.mark.parametrize("role", ["nurse", "technician", "service", "admin"])
+def test_only_readers_review(api: ControlAPI, role: str) -> None:
+    """Whoever runs the node does not make a result final."""
+    job_id = api.has_job(1, result=RESULT)
+    assert api.post(f"/api/jobs/{job_id}/review", ACCEPT, role=role).status_code == 403
+
+
+@pytest.mark.parametrize("state", [JobState.DELIVERING, JobState.FAILED, JobState.WITHDRAWN])
+def test_what_is_not_published_is_not_reviewed(api: ControlAPI, state: JobState) -> None:
+    """There is nothing to accept, or it does not stand."""
+    job_id = api.has_job(1, state, result=RESULT)
+    assert api.post(f"/api/jobs/{job_id}/review", ACCEPT, role="radiologist").status_code == 409
+
+
+def test_a_job_shows_where_its_result_has_arrived(api: ControlAPI) -> None:
+    """Each destination with its state, and why it has not."""
+    job_id = api.has_job(1, JobState.DELIVERING, result=RESULT)
+    lease = api.services.jobs.claim(job_id, QueueName.DELIVERY, "worker-1", 120)
+    assert lease is not None
+    log = SQLDeliveryLog(api.engine, api.services.clock)
+    first, second = log.plan(lease, "result", ["pacs", "research"])
+    log.done(lease, first, "somewhere")
+    log.put_off(lease, second, Failure("delivery.peer_unavailable", "no answer"), NOON)
+
+    pacs, research = api.get(f"/api/jobs/{job_id}").json["deliveries"]
+
+    assert (pacs["destination"], pacs["state"], pacs["address"]) == ("pacs", "done", "somewhere")
+    assert (research["state"], research["code"], research["attempts"]) == ("pending", "delivery.peer_unavailable", 1)
+    assert research["next_run_at"] == "2026-01-02T12:00:00+00:00"
+
+
+def test_what_a_reader_took_out_is_not_shown(api: ControlAPI) -> None:
+    """Nor what sums it up."""
+    other = {**RESULT["measurements"][0], "label": "Pons", "tracking_uid": "2.25.78"}
+    total = {**RESULT["measurements"][0], "label": "All", "tracking_uid": None}
+    review = {
+        "verdict": "amend", "reviewer": "kim", "reviewer_name": "kim", "organization": "x", "at": NOON.isoformat(),
+        "reason": "no", "excluded": [TRACKED], "conclusion": "",
+    }  # fmt: skip
+    measurements = [*RESULT["measurements"], other, total]
+    job_id = api.has_job(1, result={**RESULT, **TUMOR, "measurements": measurements, "reviews": [review]})
+
+    document = api.get(f"/api/jobs/{job_id}").json
+
+    assert [one["label"] for one in document["measurements"]] == ["Pons"]
+    assert "tumor_detected" not in document["result"]

@@ -9,10 +9,12 @@ import pytest
 
 from control_api.readiness import check, disk_probe
 from inference.domain.identifiers import UID, JobID
-from inference.domain.job import Hint, JobState, QueueName
+from inference.domain.job import Failure, Hint, JobState, QueueName
 from inference.domain.model_spec import Deployment
 from inference.errors import StoreUnavailable
+from integrations.persistence.deliveries import SQLDeliveryLog
 from tests.support.control_api import BRAIN, STUDY, ControlAPI
+from tests.support.fakes import NOON
 
 
 def _works() -> None:
@@ -177,3 +179,22 @@ def test_status_is_shown_while_the_queue_is_away(api: ControlAPI) -> None:
     api.queue.away = True
 
     assert api.get("/api/node/status").json["queues"] == {"inference": None, "delivery": None}
+
+
+def test_metrics_show_what_has_not_arrived(api: ControlAPI) -> None:
+    """By destination: a person sees at a glance which archive keeps results waiting."""
+    job_id = api.has_job(1, JobState.DELIVERING)
+    lease = api.services.jobs.claim(JobID(job_id), QueueName.DELIVERY, "worker-1", 120)
+    assert lease is not None
+    log = SQLDeliveryLog(api.engine, api.services.clock)
+    arrived, waiting, refused = log.plan(lease, "result", ["pacs", "research", "old-pacs"])
+    log.done(lease, arrived)
+    log.put_off(lease, waiting, Failure("delivery.peer_unavailable", "no answer"), NOON)
+    log.put_off(lease, refused, Failure("delivery.peer_refused", "no"), None)
+
+    lines = api.client.get("/metrics").get_data(as_text=True).splitlines()
+
+    assert sorted(line for line in lines if line.startswith("node_deliveries{")) == [
+        'node_deliveries{destination="old-pacs",state="failed"} 1.0',
+        'node_deliveries{destination="research",state="pending"} 1.0',
+    ]

@@ -6,6 +6,7 @@ from pathlib import Path
 from threading import Event, Thread
 
 import pytest
+from pydicom import dcmread
 from structlog.testing import capture_logs
 
 from dicom_node import bootstrap
@@ -13,13 +14,18 @@ from dicom_node.bootstrap import build_receiver, build_worker, prepare
 from dicom_node.deployment import note_decision
 from dicom_node.worker import Worker, WorkOptions, WorkPlaces
 from inference.domain.arrival import ArrivalHeader, Decision
+from inference.domain.artifact import ArtifactKind, Segmentation
+from inference.domain.delivery import Wanted
 from inference.domain.identifiers import AETitle, JobID
 from inference.domain.job import JobState, NewJob, QueueName
 from inference.domain.model_spec import Deployment
 from inference.domain.study import CompletionEvidence
 from inference.errors import ConfigurationError, StoreUnavailable
+from integrations.dicomweb.stow import STOWSink
 from integrations.fhir.client import HAPIReportSink
 from integrations.fhir.folder import FolderReportSink
+from integrations.hl7.mllp import MLLPReportSink
+from integrations.orthanc.commitment import StorageCommitment
 from integrations.orthanc.folder import FolderArchive
 from integrations.orthanc.rest import RESTReadBack
 from integrations.orthanc.store_scu import FindReadBack, StoreSCUSink
@@ -70,8 +76,9 @@ def test_the_embedded_default_needs_no_server(
     """A folder as archive, bundles as files."""
     build_worker(prepare(environment), QueueName.DELIVERY, 1)
     ((made, options),) = places
-    assert isinstance(made.archive, FolderArchive)
-    assert isinstance(made.reports, FolderReportSink)
+    (archive,) = made.destinations.archives
+    assert isinstance(archive.sink, FolderArchive)
+    assert isinstance(made.destinations.reports["fhir"], FolderReportSink)
     assert (options.max_attempts, options.delivery_deadline_hours) == (3, 72.0)
 
 
@@ -138,9 +145,55 @@ def test_named_servers_are_used(
     rest_settings = {"NODE_ARCHIVE_REST_URL": rest, "NODE_ARCHIVE_REST_USER": "node"} if rest else {}
     build_worker(prepare({**environment, **servers, **rest_settings}), QueueName.DELIVERY, 1)
     ((made, _),) = places
-    assert isinstance(made.archive, StoreSCUSink)
-    assert isinstance(made.archive._confirmation, confirmation)
-    assert isinstance(made.reports, HAPIReportSink)
+    (archive,) = made.destinations.archives
+    assert isinstance(archive.sink, StoreSCUSink)
+    assert isinstance(archive.sink._confirmation, confirmation)
+    assert isinstance(made.destinations.reports["fhir"], HAPIReportSink)
+
+
+DESTINATIONS = """
+[[destination]]
+name = "pacs"
+dicom = "PACS@127.0.0.1:11112"
+confirm = "commitment"
+notes = true
+
+[[destination]]
+name = "research"
+stow = "http://127.0.0.1:8042/dicom-web"
+objects = ["SEG", "PM"]
+segmentation = "labelmap"
+"""
+
+
+def test_a_file_of_destinations_is_used(
+    environment: dict[str, str], places: list[tuple[WorkPlaces, WorkOptions]], tmp_path: Path
+) -> None:
+    """In its order, instead of the one archive; report servers are told beside them."""
+    (tmp_path / "destinations.toml").write_text(DESTINATIONS)
+    environment |= {
+        "NODE_DESTINATIONS": str(tmp_path / "destinations.toml"),
+        "NODE_COMMITMENT_PORT": "11113",
+        "NODE_HL7": "127.0.0.1:2575",
+    }
+    build_worker(prepare(environment), QueueName.DELIVERY, 1)
+    ((made, _),) = places
+
+    pacs, research = made.destinations.archives
+    assert isinstance(pacs.sink, StoreSCUSink)
+    assert isinstance(pacs.sink._confirmation, StorageCommitment)
+    assert (pacs.name, pacs.notes, pacs.wanted) == ("pacs", True, Wanted())
+    assert isinstance(research.sink, STOWSink)
+    assert research.wanted == Wanted(frozenset({ArtifactKind.SEG, ArtifactKind.PM}), Segmentation.LABELMAP)
+    assert [type(sink) for sink in made.destinations.reports.values()] == [FolderReportSink, MLLPReportSink]
+
+
+def test_commitment_without_a_port_is_a_fault_of_the_settings(environment: dict[str, str], tmp_path: Path) -> None:
+    """Said at start, not when the first result is delivered."""
+    (tmp_path / "destinations.toml").write_text(DESTINATIONS)
+    environment["NODE_DESTINATIONS"] = str(tmp_path / "destinations.toml")
+    with pytest.raises(ConfigurationError, match="pacs"):
+        build_worker(prepare(environment), QueueName.DELIVERY, 1)
 
 
 def test_a_database_that_cannot_be_prepared_is_an_error_of_ours(environment: dict[str, str], tmp_path: Path) -> None:
@@ -222,5 +275,6 @@ def test_two_worker_processes_take_a_job_through(environment: dict[str, str], tm
                 thread.join(30)
 
     assert not any(thread.is_alive() for thread in threads)
-    assert len(list(settings.archive_dir.rglob("*.dcm"))) == 2
-    assert len([path for path in settings.reports_dir.rglob("*") if path.is_file()]) == 1
+    kinds = {dcmread(path, stop_before_pixels=True).Modality for path in settings.archive_dir.rglob("*.dcm")}
+    assert kinds == {"SEG", "SR", "OT", "DOC", "KO"}
+    assert len(list(settings.reports_dir.glob("*.json"))) == 1

@@ -5,6 +5,14 @@ from __future__ import annotations
 from pydicom.uid import UID
 
 from dicom_node import contexts
+from dicom_node.commitment import (
+    CLASS_CONFLICT,
+    INVALID_ARGUMENT,
+    NO_SUCH_ACTION,
+    NO_SUCH_CLASS,
+    NO_SUCH_INSTANCE,
+    RESOURCE_LIMITATION,
+)
 from dicom_node.conformance import STATUS_ROWS, statement
 from dicom_node.statuses import PROCESSING_FAILURE, STATUSES, SUCCESS
 from inference.domain.implementation import IMPLEMENTATION_CLASS_UID
@@ -52,6 +60,14 @@ def test_every_status_that_we_answer_is_listed() -> None:
     """PS3.4 section B.2.3 leaves the choice to the implementation, so it must be written down."""
     listed = {int(code, 16) for code, *_ in STATUS_ROWS}
     assert listed == {SUCCESS, PROCESSING_FAILURE, *STATUSES.values()}
+
+
+def test_every_commitment_status_is_listed() -> None:
+    """What PS3.7 section 10.1.4.1.10 offers and we use; the notes say how a sender learns the outcome."""
+    text = statement(settings())
+    answered = {SUCCESS, PROCESSING_FAILURE, NO_SUCH_INSTANCE, INVALID_ARGUMENT, NO_SUCH_CLASS, NO_SUCH_ACTION}
+    assert {int(row[0], 16) for row in rows(text, "Storage commitment")} == answered | {RESOURCE_LIMITATION}
+    assert f"Failure Reason {NO_SUCH_INSTANCE:04X}, or {CLASS_CONFLICT:04X}" in text
 
 
 def test_tables_are_whole() -> None:

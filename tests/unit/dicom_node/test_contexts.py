@@ -12,7 +12,7 @@ from pydicom.uid import (
     MRImageStorage,
     SegmentationStorage,
 )
-from pynetdicom.sop_class import Verification
+from pynetdicom.sop_class import StorageCommitmentPushModel, Verification
 
 from dicom_node.contexts import RECEIVED_TRANSFER_SYNTAXES, supported_contexts
 from inference.domain.transfer_syntaxes import DECODABLE_TRANSFER_SYNTAXES
@@ -21,9 +21,9 @@ CONTEXTS = {context.abstract_syntax: context for context in supported_contexts()
 
 
 def test_whole_studies_are_taken() -> None:
-    """No object of a mixed study is refused: images, results and documents alike, and C-ECHO."""
+    """No object of a mixed study is refused: images, results and documents alike; and the two services beside."""
     wanted = {MRImageStorage, CTImageStorage, EnhancedMRImageStorage, SegmentationStorage, EncapsulatedPDFStorage}
-    assert wanted | {Verification} <= set(CONTEXTS)
+    assert wanted | {Verification, StorageCommitmentPushModel} <= set(CONTEXTS)
 
 
 def test_every_encoding_that_can_be_decoded_is_offered_deflated_last() -> None:

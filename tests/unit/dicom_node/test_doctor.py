@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -77,6 +78,41 @@ def test_an_archive_that_answers(make: Make, tmp_path: Path) -> None:
         assert findings(settings)["archive"] == Finding("archive", True, "NEURONOVA answers C-ECHO")
         settings = make(archive=f"OTHER@127.0.0.1:{archive.port}")
         assert not findings(settings)["archive"].good
+
+
+@pytest.mark.usefixtures("models_apart")
+def test_every_destination_is_asked(make: Make, tmp_path: Path) -> None:
+    """Each under its name, as far as can be asked without leaving anything there; a folder is not asked."""
+    file = tmp_path / "destinations.toml"
+    file.write_text(
+        f'[[destination]]\nname = "pacs"\ndicom = "PACS@127.0.0.1:{free_port()}"\n'
+        f'[[destination]]\nname = "research"\nstow = "http://127.0.0.1:{free_port()}/dicom-web"\n'
+        f'[[destination]]\nname = "copy"\nfolder = "{tmp_path}"\n'
+    )
+    found = findings(make(destinations=file))
+    assert [name for name, finding in found.items() if not finding.good] == [
+        "destination pacs",
+        "destination research",
+    ]
+    assert "destination copy" not in found
+
+
+@pytest.mark.usefixtures("models_apart")
+def test_a_file_of_destinations_that_is_wrong_is_a_fault(make: Make, tmp_path: Path) -> None:
+    """With what is wrong in it."""
+    (tmp_path / "destinations.toml").write_text("[[destination]]\nname = 7\n")
+    finding = findings(make(destinations=tmp_path / "destinations.toml"))["destinations"]
+    assert not finding.good
+    assert "name" in finding.detail
+
+
+@pytest.mark.usefixtures("models_apart")
+def test_an_hl7_receiver_must_take_connections(make: Make) -> None:
+    """No message is sent to find out."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        assert findings(make(hl7=f"127.0.0.1:{port}"))["HL7 receiver"].good
+    assert not findings(make(hl7=f"127.0.0.1:{port}"))["HL7 receiver"].good
 
 
 @pytest.mark.usefixtures("models_apart")

@@ -26,13 +26,15 @@ from tests.support.synthetic_series import SeriesOptions, axial_grid, revision_o
 class Bench:
     """An intake on an index that holds one series."""
 
-    def __init__(self, paths: list[Path], catalogue: FolderCatalogue | FixedCatalogue) -> None:
+    def __init__(
+        self, paths: list[Path], catalogue: FolderCatalogue | FixedCatalogue, *, takes_notes: bool = False
+    ) -> None:
         self.index = MemoryIndex(FixedClock())
         self.series: SeriesRevision = revision_of(paths)
         for instance in self.series.instances:
             self.index.add(instance, ArrivalHeader(), AETitle("SENDER"))
         self.hurried = 0
-        self.intake = Intake(self.index, catalogue, self._hurry)
+        self.intake = Intake(self.index, catalogue, self._hurry, takes_notes=takes_notes)
 
     def _hurry(self) -> None:
         assert self.index.rows[self.series.series_instance_uid].jobs, "the jobs must be committed first"
@@ -88,6 +90,30 @@ def test_a_series_that_no_model_wants_gets_a_reason(
     assert (decision.analysed, decision.code) == (False, code)
     assert decision.message
     assert [(job.model, job.rejection) for job in row.jobs] == [(None, (decision.code, decision.message))]
+
+
+def test_a_series_that_a_model_knows_but_for_its_slices_gets_a_note(
+    tmp_path: Path, catalogue: FolderCatalogue
+) -> None:
+    """Where somebody takes notes: in the name of the model that would have been run, and a worker hears of it."""
+    paths = head(tmp_path)
+    del paths[40:45]
+    bench = Bench(paths, catalogue, takes_notes=True)
+
+    (job,) = bench.admit().jobs
+
+    assert job.rejection is not None
+    assert (job.rejection[0], job.noted) == (ReasonCode.GAP, True)
+    assert [job.model] == [spec.reference for spec in catalogue.active()]
+    assert bench.hurried == 1
+
+
+@pytest.mark.parametrize("takes_notes", [True, False])
+def test_what_no_model_knows_gets_no_note(tmp_path: Path, catalogue: FolderCatalogue, *, takes_notes: bool) -> None:
+    """Nobody waits for a result of a localizer."""
+    options = SeriesOptions(header={"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]})
+    (job,) = Bench(head(tmp_path, options), catalogue, takes_notes=takes_notes).admit().jobs
+    assert (job.model, job.noted) == (None, False)
 
 
 def test_without_models_every_series_is_rejected(tmp_path: Path) -> None:

@@ -8,13 +8,16 @@ from itertools import pairwise
 import pytest
 
 from dicom_node.housekeeping import Dispatcher
+from inference.domain.artifact import ArtifactKind
 from inference.domain.identifiers import JobID
 from inference.domain.job import Failure, Hint, Job, JobState, QueueName
 from inference.domain.model_spec import Plausibility
+from inference.domain.result import Refusal
 from inference.errors import (
     DeviceOutOfMemory,
     ImplausibleResult,
     NonFiniteOutput,
+    PeerUnavailable,
     Stage,
     StoreUnavailable,
 )
@@ -25,6 +28,8 @@ from tests.support.work_bench import LEASE_SECONDS, WorkBench, with_digest
 
 INFERENCE, DELIVERY = QueueName.INFERENCE, QueueName.DELIVERY
 NAN = Failure("inference.non_finite", "the output holds NaN")
+IMPLAUSIBLE = replace(SPEC, plausibility=Plausibility((0.0, 0.5), ()))
+"""What it finds is more than can be true."""
 STAGES = [Stage.VOLUME, Stage.PREPROCESS, Stage.INFER, Stage.POSTPROCESS, Stage.MEASURE, Stage.ENCODE]
 
 
@@ -50,9 +55,9 @@ def test_a_series_becomes_a_result_that_waits_for_its_delivery(bench: WorkBench)
     assert job.result is not None
     found = {m["label"]: m["value"] for m in job.result["measurements"]}  # type: ignore[attr-defined]
     assert {label: found[label] for label in TRUE_VOLUMES_ML} == pytest.approx(TRUE_VOLUMES_ML)
-    assert [artifact["kind"] for artifact in job.result["artifacts"]] == ["SEG", "SR"]  # type: ignore[attr-defined]
+    assert [artifact["kind"] for artifact in job.result["artifacts"]] == ["SEG", "SR", "KOS"]  # type: ignore[attr-defined]
     assert [(time.stage, time.attempt) for time in job.stages] == [(stage, 1) for stage in STAGES]
-    assert [artifact.kind for artifact in bench.results.artifacts(job.job_id)] == ["SEG", "SR"]
+    assert [artifact.kind for artifact in bench.results.artifacts(job.job_id)] == ["SEG", "SR", "KOS"]
     assert bench.results.report(job.job_id).model == SPEC.reference
     assert bench.results.manifests[job.job_id]["model"]
     assert nothing_was_published(bench)
@@ -351,3 +356,104 @@ def test_the_bench_sees_what_it_draws() -> None:
     """The truth that these tests compare with is that of the drawing."""
     counts = {f"Structure {value}": (blocks() == value).sum() * 8 / 1000 for value in (1, 2)}
     assert counts == pytest.approx(TRUE_VOLUMES_ML)
+
+
+# Notes
+
+
+@pytest.fixture
+def told(bench: WorkBench) -> WorkBench:
+    """Give a bench whose archive is told of what was not analysed."""
+    return replace(bench, notes=True)
+
+
+def test_a_rejection_is_told_where_readers_look(told: WorkBench) -> None:
+    """The series has its reason at once; the job ends once archive and report server have the note."""
+    job_id = told.arrive()
+    told.catalogue = FixedCatalogue([IMPLAUSIBLE])
+
+    waiting = told.infer(job_id)
+
+    assert (waiting.state, waiting.error_code) == (JobState.DELIVERING, "result.implausible")
+    assert told.decision() == ("rejected", "result.implausible")
+    job = told.deliver(job_id)
+    assert (job.state, job.error_code) == (JobState.REJECTED, "result.implausible")
+    (note,) = told.archive.objects.values()
+    assert note.kind is ArtifactKind.SR
+    (report,) = told.reports.reports.values()
+    assert report.refusal == Refusal("result.implausible", waiting.error_message or "")
+    assert [entry.identity for entry in report.evidence] == [note.identity]
+
+
+def test_a_note_waits_for_its_archive_as_a_result_does(told: WorkBench) -> None:
+    """And is the same object when it is sent again."""
+    job_id = told.arrive()
+    told.catalogue = FixedCatalogue([IMPLAUSIBLE])
+    told.infer(job_id)
+    told.archive.commits = False
+    assert told.deliver(job_id).state is JobState.DELIVERING
+    assert told.reports.calls == 0
+
+    told.archive.commits = True
+    told.wait_for(job_id)
+
+    assert told.deliver(job_id).state is JobState.REJECTED
+    assert (len(told.archive.objects), told.reports.calls) == (1, 1)
+
+
+def test_an_overtaken_revision_is_not_told(told: WorkBench) -> None:
+    """The later revision tells what there is to tell."""
+    job_id = told.arrive()
+    late = revision_of(write_blocks(told.spool / "late", SeriesOptions(header={"PatientComments": "late"})))
+    told.add(late.instances[0])
+
+    assert told.infer(job_id).state is JobState.REJECTED
+    assert told.archive.objects == {}
+
+
+def test_nobody_is_told_who_did_not_ask(told: WorkBench) -> None:
+    """An archive without a wish for notes gets none, nor does the report server."""
+    quiet = replace(told, notes=False)
+    job_id = quiet.arrive()
+    quiet.catalogue = FixedCatalogue([IMPLAUSIBLE])
+
+    assert quiet.infer(job_id).state is JobState.REJECTED
+    assert (quiet.archive.objects, quiet.reports.calls) == ({}, 0)
+
+
+def test_the_reason_outlives_the_trouble_with_its_note(told: WorkBench) -> None:
+    """What is said in the end is why nothing was analysed, not why that took long to tell."""
+    job_id = told.arrive()
+    told.catalogue = FixedCatalogue([IMPLAUSIBLE])
+    told.infer(job_id)
+    told.archive.failures = [PeerUnavailable("no answer")]
+    assert told.deliver(job_id).error_code == "delivery.peer_unavailable"
+    told.wait_for(job_id)
+
+    job = told.deliver(job_id)
+
+    assert (job.state, job.error_code) == (JobState.REJECTED, "result.implausible")
+    assert told.decision() == ("rejected", "result.implausible")
+
+
+def test_no_note_is_sent_of_what_has_changed_meanwhile(told: WorkBench) -> None:
+    """The later revision has a job of its own, and perhaps a result."""
+    job_id = told.arrive()
+    told.catalogue = FixedCatalogue([IMPLAUSIBLE])
+    told.infer(job_id)
+    late = revision_of(write_blocks(told.spool / "late", SeriesOptions(header={"PatientComments": "late"})))
+    told.add(late.instances[0])
+
+    assert told.deliver(job_id).state is JobState.REJECTED
+    assert (told.archive.objects, told.reports.calls) == ({}, 0)
+
+
+def test_who_takes_no_notes_any_more_gets_none(told: WorkBench) -> None:
+    """A note that waits is forgotten, and the job ends."""
+    job_id = told.arrive()
+    told.catalogue = FixedCatalogue([IMPLAUSIBLE])
+    told.infer(job_id)
+    told.notes = False
+
+    assert told.deliver(job_id).state is JobState.REJECTED
+    assert (told.archive.objects, told.reports.calls) == ({}, 0)

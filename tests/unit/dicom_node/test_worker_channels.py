@@ -130,7 +130,7 @@ def test_a_later_revision_of_any_channel_makes_a_later_answer(two: WorkBench, la
     assert second != first
     assert two.infer(second).state is JobState.DELIVERING
     assert two.deliver(second).state is JobState.COMPLETED
-    assert len(two.archive.objects) == 4, "other input, other objects"
+    assert len(two.archive.objects) == 6, "other input, other objects"
 
 
 def test_two_jobs_with_the_same_input_make_the_same_objects(two: WorkBench) -> None:
@@ -146,4 +146,4 @@ def test_two_jobs_with_the_same_input_make_the_same_objects(two: WorkBench) -> N
         assert two.infer(job_id).state is JobState.DELIVERING
         assert two.deliver(job_id).state is JobState.COMPLETED
 
-    assert len(two.archive.objects) == 2
+    assert len(two.archive.objects) == 3

@@ -205,7 +205,9 @@ def test_a_refusal_ends_the_job_at_once(bench: WorkBench, part: str, failure: No
 
     job = bench.deliver(job_id)
 
-    assert (job.state, job.error_code, job.error_message) == (JobState.FAILED, failure.code, failure.message)
+    where = {"archive": "archive", "reports": "fhir"}[part]
+    message = f"{where}: {failure.message}"
+    assert (job.state, job.error_code, job.error_message) == (JobState.FAILED, failure.code, message)
     assert bench.reports.reports == {}
     bench.jobs.retry(job_id)
     assert bench.deliver(job_id).state is JobState.COMPLETED
@@ -230,7 +232,7 @@ def test_what_is_analysed_again_is_the_same_objects(bench: WorkBench) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bench.archive, "confirm", lambda _: bench.jobs.cancel(job_id))
         bench.deliver(job_id)
-    assert len(bench.archive.objects) == 2
+    assert len(bench.archive.objects) == 3
     bench.clock.advance(3 * 24 * 3600)
     bench.jobs.retry(job_id)
     bench.infer(job_id)
@@ -278,7 +280,7 @@ def test_a_model_that_publishes_no_report_gets_none(bench: WorkBench) -> None:
     assert job.result is not None
     assert job.result["report"] is None
     assert bench.reports.calls == 0
-    assert len(bench.archive.objects) == 2
+    assert len(bench.archive.objects) == 3
 
 
 def test_a_later_revisions_result_supersedes_the_earlier(bench: WorkBench, sqlite_engine: Engine) -> None:

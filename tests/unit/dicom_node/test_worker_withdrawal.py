@@ -9,11 +9,12 @@ from io import BytesIO
 import pytest
 from pydicom import dcmread
 
-from inference.domain.artifact import ArtifactKind, DicomArtifact
+from inference.domain.artifact import DicomArtifact
 from inference.domain.deployment import DeploymentEvent
 from inference.domain.identifiers import JobID
 from inference.domain.job import Job, JobState, NewJob, QueueName
 from inference.domain.model_spec import Deployment
+from inference.encoding.withdrawal import is_rejection
 from inference.errors import FHIRUnavailable, NodeError, PeerRefused, PeerUnavailable, Stage
 from integrations.persistence.deployments import SQLDeploymentLog
 from tests.support.fakes import FixedCatalogue
@@ -49,7 +50,7 @@ def published(bench: WorkBench) -> JobID:
 
 def notes(bench: WorkBench) -> list[DicomArtifact]:
     """Give the rejection notes that the archive holds."""
-    return [held for held in bench.archive.objects.values() if held.kind is ArtifactKind.KOS]
+    return [held for held in bench.archive.objects.values() if is_rejection(held)]
 
 
 def withdrawn_everywhere(bench: WorkBench) -> bool:

@@ -23,7 +23,7 @@ OURS = {"api", "receiver", "worker-inference", "worker-delivery", "migrate"}
 ONE_SHOT = {"migrate"}
 """Services that end by themselves."""
 
-VARIABLE = re.compile(r"\$\{([A-Z_]+):-([^}]*)\}")
+VARIABLE = re.compile(r"\$\{([A-Z0-9_]+):-([^}]*)\}")
 
 
 def load(name: str) -> dict[str, Any]:

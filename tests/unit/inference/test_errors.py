@@ -34,6 +34,8 @@ SNAPSHOT = {
     "FHIRUnavailable": ("report.fhir_unavailable", "report", True),
     "FHIRConflict": ("report.fhir_conflict", "report", True),
     "FHIRRejected": ("report.fhir_rejected", "report", False),
+    "HL7Unavailable": ("report.hl7_unavailable", "report", True),
+    "HL7Rejected": ("report.hl7_rejected", "report", False),
     "JobNotFound": ("job.not_found", "job", False),
     "StudyNotFound": ("study.not_found", "job", False),
     "IllegalTransition": ("job.illegal_transition", "job", False),
@@ -77,7 +79,7 @@ def test_every_code_names_one_thing() -> None:
     """No two leaves share a code, and every code has the form that logs and documents search for."""
     codes = [leaf.code for leaf in LEAVES]
     assert len(set(codes)) == len(codes)
-    assert all(re.fullmatch(r"[a-z]+\.[a-z_]+", code) for code in codes)
+    assert all(re.fullmatch(r"[a-z]+\.[a-z0-9_]+", code) for code in codes)
     assert all(re.fullmatch(r"[a-z]+\.[a-z_]+", reason.value) for reason in ReasonCode)
 
 
@@ -115,6 +117,8 @@ def test_walking_starts_anywhere() -> None:
         "FHIRUnavailable",
         "FHIRConflict",
         "FHIRRejected",
+        "HL7Unavailable",
+        "HL7Rejected",
     }
     assert list(leaves(errors.LeaseLost)) == [errors.LeaseLost]
     assert all(issubclass(leaf, NodeError) for leaf in LEAVES)

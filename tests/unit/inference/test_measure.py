@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from inference.domain.answer import Answer, Certainty, Classified, Detected, Detection, Segmented
-from inference.domain.codes import BRAIN, Code
+from inference.domain.codes import BRAIN, LEFT, LONG_AXIS, MILLIMETRE, SHORT_AXIS, Code
 from inference.domain.geometry import Grid
 from inference.domain.model_spec import ModelSpec, Plausibility, Task
 from inference.domain.result import AnalysisResult, Place, TumorDetection
@@ -70,6 +70,38 @@ def test_identities_are_shared_and_totals_have_none() -> None:
     assert total.tracking_uid is total.tracking_id is None
     assert total.value == pytest.approx(sum(segment.volume.value for segment in result.segments))
     assert (total.label, total.finding) == ("Whole brain", BRAIN)
+
+
+def test_what_the_model_says_of_a_structure_stands_beside_its_volume() -> None:
+    """Its side and its usual volume; neither changes what was measured."""
+    label, *others = SPEC.labels
+    spec = replace(SPEC, labels=(replace(label, laterality=LEFT, usual_ml=(1.0, 2.0)), *others))
+    one, three = measured(spec).segments
+    assert (one.volume.laterality, one.volume.reference_range) == (LEFT, (1.0, 2.0))
+    assert (three.volume.laterality, three.volume.reference_range) == (None, None)
+    assert one.volume.value == measured().segments[0].volume.value
+
+
+def test_diameters_are_measured_of_labels_that_ask_for_them() -> None:
+    """Under the identity of the volume, and without its usual range."""
+    label, *others = SPEC.labels
+    spec = replace(SPEC, labels=(replace(label, diameters=True, laterality=LEFT, usual_ml=(1.0, 2.0)), *others))
+    one, three = measured(spec).segments
+    assert three.diameters == ()
+    long_axis, short_axis = one.diameters
+    assert (long_axis.quantity, short_axis.quantity) == (LONG_AXIS, SHORT_AXIS)
+    assert long_axis.value > short_axis.value > 0
+    for diameter in one.diameters:
+        assert diameter.unit == MILLIMETRE
+        assert (diameter.tracking_uid, diameter.tracking_id) == (one.volume.tracking_uid, one.volume.tracking_id)
+        assert (diameter.finding, diameter.laterality, diameter.reference_range) == (label.type, LEFT, None)
+
+
+def test_probabilities_are_handed_on() -> None:
+    """As they are."""
+    probabilities = np.zeros((3, *GRID.shape), dtype=np.uint8)
+    assert measure(Segmented(LABELS, {}, probabilities), VOLUME, SPEC, UIDS).probabilities is probabilities
+    assert measured().probabilities is None
 
 
 def test_a_total_has_the_name_that_the_model_gives_it() -> None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, timedelta, tzinfo
 from io import BytesIO
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
+from inference.domain.artifact import ArtifactKind
 from inference.domain.job import StageTime
 from inference.domain.model_inputs import ModelInputs
 from inference.domain.model_spec import ModelSpec, OutputKind, Plausibility, SliceRule, Weighting
@@ -49,10 +51,12 @@ class Line:
         self.runner: ModelRunner = self.threshold
         self.times: list[StageTime] = []
         self.stop_after: tuple[Stage, NodeError] | None = None
+        self.zone: tzinfo = UTC
 
     def analyse(self, spec: ModelSpec = SPEC, attempt: int = 1) -> Analysis:
         """Run it."""
-        return analyse(ModelInputs(self.series), spec, Surroundings(self.runner, self.clock, self._note), attempt)
+        surroundings = Surroundings(self.runner, self.clock, self._note, zone=self.zone)
+        return analyse(ModelInputs(self.series), spec, surroundings, attempt)
 
     def _note(self, time: StageTime) -> None:
         self.times.append(time)
@@ -73,7 +77,7 @@ def test_what_was_drawn_is_what_comes_out(line: Line) -> None:
     np.testing.assert_array_equal(analysis.result.labels, blocks())
     measured = {measurement.label: measurement.value for measurement in analysis.report.measurements}
     assert {label: measured[label] for label in TRUE_VOLUMES_ML} == pytest.approx(TRUE_VOLUMES_ML)
-    assert [artifact.kind for artifact in analysis.artifacts] == ["SEG", "SR"]
+    assert [artifact.kind for artifact in analysis.artifacts] == ["SEG", "SR", "KOS"]
     evidence = [(entry.kind, entry.identity, entry.sha256) for entry in analysis.report.evidence]
     assert evidence == [(a.kind.value, a.identity, a.sha256) for a in analysis.artifacts]
     assert analysis.report.source.instances == tuple(i.identity for i in line.series.instances)
@@ -131,7 +135,7 @@ def test_uneven_slices_that_the_model_accepts_come_out_whole(tmp_path: Path, lar
     line = Line(revision_of(write_blocks(tmp_path, SeriesOptions(edit=shifted))))
     analysis = line.analyse(replace(SPEC, channels=(tolerant,)))
     np.testing.assert_array_equal(analysis.result.labels, blocks())
-    assert [artifact.kind for artifact in analysis.artifacts] == ["SEG", "SR"]
+    assert [artifact.kind for artifact in analysis.artifacts] == ["SEG", "SR", "KOS"]
 
 
 def test_absent_structures_are_named(line: Line) -> None:
@@ -237,8 +241,28 @@ def test_every_kind_of_answer_becomes_objects_and_a_report(line: Line, kind: Out
     line.runner = FunctionRunner(ANSWERS[kind])
     analysis = line.analyse(spec)
     kinds = [artifact.kind for artifact in analysis.artifacts]
-    assert kinds == (["SEG", "SR"] if kind.segments else ["SR"])
+    with_place = ["KOS"] if kind.segments or kind is OutputKind.DETECTION else []
+    assert kinds == [*(["SEG", "SR"] if kind.segments else ["SR"]), *with_place]
     if kind.segments:
         assert [segment.voxel_count for segment in analysis.result.segments][-1] == 2 * 3 * 4
     else:
         assert [finding.label.value for finding in analysis.report.findings if finding.present] == [2]
+
+
+def test_times_are_the_sites_where_the_source_does_not_say(line: Line) -> None:
+    """Most scanners name no offset: times of source and result must be of one zone, else results sort wrongly."""
+    seoul = ZoneInfo("Asia/Seoul")
+    line.zone = seoul
+
+    analysis = line.analyse()
+
+    (sr,) = (dcmread(BytesIO(a.content)) for a in analysis.artifacts if a.kind is ArtifactKind.SR)
+    expected = analysis.report.produced_at
+    assert expected.utcoffset() == timedelta(hours=9)
+    assert (sr.ContentDate, sr.ContentTime) == (expected.strftime("%Y%m%d"), expected.strftime("%H%M%S.%f"))
+    assert "TimezoneOffsetFromUTC" not in sr
+    started_at = analysis.report.source.started_at
+    assert started_at is not None
+    assert started_at.utcoffset() == timedelta(hours=9)
+    line.zone = UTC
+    assert line.analyse().report.report_uid != analysis.report.report_uid

@@ -49,6 +49,15 @@ def coarse(masks: np.ndarray) -> np.ndarray:
     return masks[..., ::2, ::2, ::2]
 
 
+def kept(output: np.ndarray, spec: ModelSpec, source: Grid = SOURCE) -> tuple[np.ndarray, np.ndarray]:
+    """Give masks and probabilities."""
+    answer = postprocess((output,), NETWORK, source, spec, keep_probabilities=True)
+    assert isinstance(answer, Segmented)
+    assert answer.probabilities is not None
+    assert answer.probabilities.dtype == np.uint8
+    return answer.masks, answer.probabilities
+
+
 def test_logits_are_decided_where_they_are_interpolated() -> None:
     """Exclusive labels come from the exact upsampling; no certainty is worked out that nobody asked for."""
     logits = smooth(3, *NETWORK.shape)
@@ -224,3 +233,62 @@ def test_logits_under_the_name_of_probabilities_are_refused(kind: OutputKind, va
     said = np.full((1, 2, *NETWORK.shape) if kind.segments else (1, 2), value, dtype=np.float32)
     with pytest.raises(ModelContractViolated, match="no probabilities"):
         postprocess((said,), NETWORK, SOURCE, spec_of(kind))
+
+
+@pytest.mark.parametrize("kind", [OutputKind.SIGMOID, OutputKind.SIGMOID_LOGITS])
+def test_probabilities_that_are_kept_agree_with_the_masks(kind: OutputKind) -> None:
+    """A voxel is in the mask where its probability, of 255, reaches the threshold; rounding may hide which."""
+    spec = spec_of(kind, make_label(1), replace(make_label(2), threshold=0.3))
+    said = smooth(2, *NETWORK.shape)
+    masks, probabilities = kept((sigmoid(said) if kind is OutputKind.SIGMOID else said)[np.newaxis], spec)
+    for label, mask, probability in zip(spec.labels, masks, probabilities, strict=True):
+        assert probability[mask].min() >= 255 * label.threshold - 0.5
+        assert probability[~mask].max() <= 255 * label.threshold + 0.5
+    assert probabilities.max() > 240
+
+
+@pytest.mark.parametrize("are_probabilities", [False, True])
+def test_probabilities_of_exclusive_labels_are_kept(are_probabilities: bool) -> None:
+    """At a network voxel they are the softmax; the label drawn there is the most probable."""
+    logits = smooth(3, *NETWORK.shape)
+    powers = np.exp(logits.astype(np.float64))
+    softmax = powers / powers.sum(axis=0)
+    said = softmax.astype(np.float32) if are_probabilities else logits
+    masks, probabilities = kept(said[np.newaxis], spec_of(OutputKind.LABEL_MAP_LOGITS), NETWORK)
+    np.testing.assert_allclose(probabilities, 255 * softmax[1:], atol=0.51)
+    np.testing.assert_array_equal(masks, softmax.argmax(axis=0))
+
+
+def test_what_is_drawn_is_never_impossible() -> None:
+    """Half-way between two labels a third one may win that is probable nowhere; a segment of it has probabilities."""
+    logits = np.zeros((4, *NETWORK.shape), dtype=np.float32)
+    logits[0] = -90
+    logits[1], logits[2] = -30, 30
+    logits[1, :, :, :5], logits[2, :, :, :5] = 30, -30
+    logits[3] = 8
+    between = Grid((8, 9, 9), NETWORK.to_lps((0, 0, 0.5)), NETWORK.steps_mm)
+    masks, probabilities = kept(
+        logits[np.newaxis], spec_of(OutputKind.LABEL_MAP_LOGITS, *map(make_label, (1, 2, 3))), between
+    )
+    assert (masks == 3).any()
+    assert probabilities[2][masks == 3].tolist() == [1] * int((masks == 3).sum())
+
+
+def test_probability_is_nothing_outside_the_field_of_view() -> None:
+    """As nothing is drawn there."""
+    wide = Grid((16, 18, 40), SOURCE.origin_mm, SOURCE.steps_mm)
+    certain = np.full((1, 2, *NETWORK.shape), 20, dtype=np.float32)
+    masks, probabilities = kept(certain, spec_of(OutputKind.SIGMOID_LOGITS), wide)
+    assert probabilities[..., :20].min() == 255
+    assert probabilities[..., 21:].max() == 0
+    assert not masks[..., 21:].any()
+
+
+def test_probabilities_are_kept_only_where_there_are_some_and_they_are_asked_for() -> None:
+    """They take a byte for each label and voxel."""
+    assert segmented(smooth(2, *NETWORK.shape)[np.newaxis], spec_of(OutputKind.SIGMOID_LOGITS)).probabilities is None
+    drawn = np.ones((1, *NETWORK.shape), dtype=np.uint8)
+    spec = spec_of(OutputKind.LABEL_MAP)
+    answer = postprocess((drawn,), NETWORK, SOURCE, spec, keep_probabilities=True)
+    assert isinstance(answer, Segmented)
+    assert answer.probabilities is None

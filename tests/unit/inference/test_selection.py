@@ -132,6 +132,23 @@ def test_the_closest_refusal_is_told() -> None:
     assert reason(stack(slice_spacing_mm=5.0), MODEL, ct) == ReasonCode.TOO_THICK
 
 
+@pytest.mark.parametrize(
+    ("series", "known"),
+    [
+        (stack(gaps_mm=(1.0,) * 50 + (3.0,)), True),
+        (stack(slice_count=9), True),
+        (header(pixel_flaw=Flaw(ReasonCode.TRANSFER_SYNTAX, "there is no decoder")), True),
+        (stack(slice_spacing_mm=4.8, slice_count=35), False),
+        (header(modality="CT"), False),
+        (header(image_type=frozenset({"ORIGINAL", "PRIMARY", "LOCALIZER"})), False),
+    ],
+)
+def test_a_model_that_knows_the_series_but_for_its_slices_is_named(series: SeriesHeader, known: bool) -> None:
+    """In its name readers are told; what a model does not want is nobody's business."""
+    other = with_id(with_rule(modality="PT"), "other")
+    assert select(series, (other, MODEL)).wanted_by == (MODEL if known else None)
+
+
 def test_a_rule_without_sequence_takes_any() -> None:
     """A CT model, say, does not ask for a weighting."""
     any_sequence = with_rule(sequence=None, body_parts=frozenset())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inference.domain.delivery import DeliveryState
 from inference.domain.job import JobState, QueueName
 from integrations.metrics import exposition, make_metrics
 
@@ -12,6 +13,7 @@ def test_everything_is_shown_under_its_label() -> None:
     metrics.show_series({"analysed": 3, "geometry.gap": 1})
     metrics.show_ended_jobs({"result.implausible": 4})
     metrics.show_jobs({JobState.FAILED: 2})
+    metrics.show_deliveries({("pacs", DeliveryState.PENDING): 3})
     metrics.show_queue(QueueName.DELIVERY, 7)
 
     text = exposition(metrics).decode()
@@ -22,6 +24,7 @@ def test_everything_is_shown_under_its_label() -> None:
         'node_ended_jobs{code="result.implausible"} 4.0',
         'node_jobs{state="FAILED"} 2.0',
         'node_jobs{state="COMPLETED"} 0.0',
+        'node_deliveries{destination="pacs",state="pending"} 3.0',
         'node_queue_depth{queue="delivery"} 7.0',
     ):
         assert line in text.splitlines()

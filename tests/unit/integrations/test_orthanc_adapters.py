@@ -13,18 +13,16 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.uid import MRImageStorage
 from pynetdicom import AE, evt
-from pynetdicom.sop_class import StorageCommitmentPushModel, StudyRootQueryRetrieveInformationModelFind
+from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind
 
 from inference.domain.identifiers import UID, AETitle
 from inference.errors import DeliveryError, NotCommitted, PeerRefused, PeerUnavailable
-from integrations.orthanc.commitment import ListenAddress, StorageCommitment
 from integrations.orthanc.find_scu import FindSCUCounter
 from integrations.orthanc.folder import FolderArchive
 from integrations.orthanc.peer import Peer
 from integrations.orthanc.rest import OrthancREST, RESTReadBack
 from integrations.orthanc.store_scu import StoreSCUSink
 from tests.support.artifacts import artifact
-from tests.support.fakes import CountingUIDSource
 
 STUDY = UID("1.2.3")
 
@@ -33,7 +31,7 @@ STUDY = UID("1.2.3")
 def scripted_peer(handlers: list[tuple[Any, ...]], refuse_callers: bool = False) -> Iterator[Peer]:
     """Run an SCP with given event handlers."""
     entity = AE(ae_title="ARCHIVE")
-    for sop_class in (MRImageStorage, StudyRootQueryRetrieveInformationModelFind, StorageCommitmentPushModel):
+    for sop_class in (MRImageStorage, StudyRootQueryRetrieveInformationModelFind):
         entity.add_supported_context(sop_class)
     if refuse_callers:
         entity.require_calling_aet = ["SOMEBODY"]
@@ -111,15 +109,6 @@ def test_counting(status: int, count: str | None, expected: int | None) -> None:
         assert FindSCUCounter(peer).count(STUDY, STUDY) == expected
 
 
-def test_commitment_that_is_not_taken_or_not_reported(tmp_path: Path) -> None:
-    """A refused request is worth another try; a report that never comes is no commitment."""
-    listen = ListenAddress("127.0.0.1", 0)
-    for status, error in ((0x0110, PeerUnavailable), (0x0000, NotCommitted)):
-        handler = (evt.EVT_N_ACTION, lambda _event, status=status: (status, None))
-        with scripted_peer([handler]) as peer, pytest.raises(error):
-            StorageCommitment(peer, listen, CountingUIDSource(), patience_s=0.2).confirm([artifact()])
-
-
 def rest_with(answer: Callable[[httpx.Request], httpx.Response]) -> RESTReadBack:
     """Give a read-back whose server answers as told."""
     return RESTReadBack(OrthancREST("http://archive/", httpx.Client(transport=httpx.MockTransport(answer))))
@@ -134,6 +123,7 @@ def rest_with(answer: Callable[[httpx.Request], httpx.Response]) -> RESTReadBack
         (httpx.Response(200, json={"odd": 1}), PeerUnavailable),
         (httpx.Response(503), PeerUnavailable),
         (httpx.Response(401), PeerRefused),
+        (httpx.Response(200, json=[{"ID": "a", "Type": "Instance"}]), PeerRefused),
     ],
 )
 def test_read_back_failures(answer: httpx.Response, error: type[DeliveryError]) -> None:

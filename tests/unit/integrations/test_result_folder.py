@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from inference.domain.artifact import ArtifactKind, DicomArtifact
+from inference.domain.artifact import ArtifactKind, DicomArtifact, Segmentation
 from inference.domain.codes import BRAIN, MILLILITRE, VOLUME
 from inference.domain.identifiers import UID, JobID
 from inference.domain.job import ModelReference
@@ -69,6 +69,14 @@ def test_what_is_saved_comes_back(store: FolderResultStore) -> None:
 
     assert list(store.artifacts(JOB)) == saved
     assert store.report(JOB) == REPORT
+
+
+@pytest.mark.parametrize("encoding", [None, *Segmentation], ids=str)
+def test_for_whom_an_object_is_comes_back(store: FolderResultStore, encoding: Segmentation | None) -> None:
+    """Else an archive would be sent an encoding that it does not take."""
+    kept = replace(artifact(), segmentation=encoding)
+    store.save(JOB, [kept], REPORT, {})
+    assert list(store.artifacts(JOB)) == [kept]
 
 
 @pytest.mark.parametrize("report", [tumor_report(), tumor_report(found=False), findings_report()])

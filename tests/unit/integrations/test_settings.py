@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import stat
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from pydantic import ValidationError
@@ -187,6 +189,39 @@ def test_without_a_word_text_is_latin() -> None:
 def test_a_character_set_that_is_none(env: dict[str, str]) -> None:
     """Defined Terms of PS3.3 section C.12.1.1.2 only, each with its sender."""
     assert len(faults({**SERVER, **env})) == 1
+
+
+def test_the_sites_zone_is_read_by_name() -> None:
+    """UTC where nothing is said; what is in no database of zones is a fault."""
+    assert load_settings({"NODE_TIMEZONE": "Asia/Seoul"}, keep_secrets=False).zone == ZoneInfo("Asia/Seoul")
+    assert load_settings({}, keep_secrets=False).zone is UTC
+    for name in ("Seoul", "../etc/passwd", "KST+9"):
+        with pytest.raises(ConfigurationError, match="NODE_TIMEZONE"):
+            load_settings({"NODE_TIMEZONE": name}, keep_secrets=False)
+
+
+def test_who_is_told_beside_the_archive_is_read() -> None:
+    """Patient systems by issuer, the HL7 receiver, and senders that take reports on storage commitment."""
+    settings = load_settings(
+        {
+            "NODE_PATIENT_SYSTEMS": "City Hospital=urn:oid:1.2.3,=urn:oid:1.2.4",
+            "NODE_HL7": "[::1]:2575",
+            "NODE_COMMITMENT_PEERS": "CT1@10.0.0.7:104, MR1@10.0.0.8:104",
+        },
+        keep_secrets=False,
+    )
+    assert settings.patient_systems == (("City Hospital", "urn:oid:1.2.3"), ("", "urn:oid:1.2.4"))
+    assert settings.hl7 == ("::1", 2575)
+    assert [peer.ae_title for peer in settings.commitment_peers] == ["CT1", "MR1"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("NODE_PATIENT_SYSTEMS", "City"), ("NODE_HL7", "ris"), ("NODE_HL7", "ris:0")]
+)
+def test_what_is_no_address_is_a_fault(name: str, value: str) -> None:
+    """Said with the name of the variable."""
+    with pytest.raises(ConfigurationError, match=name):
+        load_settings({name: value}, keep_secrets=False)
 
 
 def test_an_empty_variable_is_absent() -> None:

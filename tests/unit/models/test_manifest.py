@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from inference.domain.codes import Code
+from inference.domain.codes import LEFT, RIGHT, RIGHT_AND_LEFT, Code
 from inference.domain.model_spec import (
     Layout,
     ModelSpec,
@@ -26,6 +26,9 @@ from models.manifest import load_manifest, read_manifest
 from tests.support.written_packages import Values, changed, manifest_values, write_manifest
 
 MANIFEST = builtin_models_root() / "brain_structures" / "manifest.toml"
+
+LESIONS = {"value": "49755003", "scheme": "SCT", "meaning": "Morphologically Abnormal Structure"}
+CEREBRUM = {"value": "83678007", "scheme": "SCT", "meaning": "Cerebrum"}
 
 FLAT = {"graph.layout": "slice", "preprocess.shape": [1, 64, 64]}
 SLIDING = {"preprocess.placement": "sliding"}
@@ -105,6 +108,9 @@ def test_what_is_left_out_has_its_default(tmp_path: Path) -> None:
     assert (spec.labels[0].threshold, spec.labels[0].smallest_ml) == (0.5, 0.0)
     assert spec.plausibility.ratios == spec.plausibility.contrasts == ()
     assert spec.publication.total is None
+    label, made = spec.labels[0], spec.publication
+    assert (label.anatomy, label.laterality, label.usual_ml, label.diameters) == (None, None, None, False)
+    assert (made.sc, made.pdf, made.parametric_map, made.key_images) == (True, True, False, True)
 
 
 def test_every_setting_arrives(tmp_path: Path) -> None:
@@ -133,7 +139,16 @@ def test_every_setting_arrives(tmp_path: Path) -> None:
             "labels.0.smallest_ml": 0.1,
             "labels.0.plausible_ml": [0, 300],
             "plausibility.total_ml": [0, 400],
+            "labels.0.category": LESIONS,
+            "labels.0.anatomy": CEREBRUM,
+            "labels.0.laterality": "left",
+            "labels.0.usual_ml": [1, 2.5],
+            "labels.0.diameters": True,
             "publication.total": "Everything",
+            "publication.sc": False,
+            "publication.pdf": False,
+            "publication.parametric_map": True,
+            "publication.key_images": False,
         },
     )
     spec = spec_of(tmp_path, values)
@@ -151,6 +166,16 @@ def test_every_setting_arrives(tmp_path: Path) -> None:
     assert (label.threshold, label.smallest_ml, label.max_volume_ml) == (0.3, 0.1, 300.0)
     assert (spec.plausibility.total_ml, spec.publication.total) == ((0.0, 400.0), "Everything")
     assert spec.publication.region == Code("12738006", "SCT", "Brain")
+    assert (label.anatomy, label.laterality) == (Code("83678007", "SCT", "Cerebrum"), LEFT)
+    assert (label.usual_ml, label.diameters) == ((1.0, 2.5), True)
+    made = spec.publication
+    assert (made.sc, made.pdf, made.parametric_map, made.key_images) == (False, False, True, False)
+
+
+@pytest.mark.parametrize(("said", "side"), [("left", LEFT), ("right", RIGHT), ("both", RIGHT_AND_LEFT)])
+def test_a_side_becomes_its_code(tmp_path: Path, said: str, side: Code) -> None:
+    """Of CID 244."""
+    assert spec_of(tmp_path, changed(manifest_values(), {"labels.0.laterality": said})).labels[0].laterality == side
 
 
 @pytest.mark.parametrize(
@@ -208,6 +233,8 @@ def test_every_kind_of_network_has_a_manifest(tmp_path: Path, changes: dict[str,
         ({"labels.0.type.value": "x" * 17}, 'labels["Structure"].type.value: '),
         ({"labels.0.colour_rgb": [256, 0, 0]}, 'labels["Structure"].colour_rgb[0]: '),
         ({"plausibility.total_ml": [float("nan"), 1.0]}, "plausibility.total_ml[0]: "),
+        ({"labels.0.laterality": "middle"}, 'labels["Structure"].laterality: '),
+        ({"labels.0.usual_ml": [5.0, 1.0]}, "the first limit must be below the second"),
         ({"publication.series_number": 0}, "publication.series_number: "),
         ({"publication.seg": "yes"}, "publication.seg: "),
         ({"channels": []}, "channels: "),
@@ -282,6 +309,14 @@ def test_sections_that_contradict_each_other_are_told(tmp_path: Path, changes: d
         ({**DETECTION, "labels.0.colour_rgb": [1, 2, 3]}, 'labels["Structure"].colour_rgb: detection draws nothing'),
         ({**DETECTION, "plausibility.total_ml": [0, 9]}, "plausibility.total_ml: detection draws nothing"),
         ({**DETECTION, "publication.total": "All"}, "publication.total: detection draws nothing"),
+        ({**DETECTION, "labels.0.diameters": True}, 'labels["Structure"].diameters: detection draws nothing'),
+        ({**CLASSIFICATION, "labels.0.usual_ml": [1, 2]}, 'labels["Structure"].usual_ml: classification draws'),
+        ({"labels.0.anatomy": CEREBRUM}, 'labels["Structure"].anatomy: an anatomical structure is where it is'),
+        ({**DETECTION, "publication.parametric_map": True}, "publication.parametric_map: detection gives no"),
+        (
+            {"output.kind": "label_map", "publication.parametric_map": True},
+            "publication.parametric_map: label_map gives no",
+        ),
     ],
 )
 def test_a_setting_without_effect_is_told(tmp_path: Path, changes: dict[str, object], told: str) -> None:

@@ -21,17 +21,18 @@ COMPLETED, FAILED, REJECTED, CANCELLED = (
     JobState.REJECTED,
     JobState.CANCELLED,
 )
-WITHDRAWING, WITHDRAWN = JobState.WITHDRAWING, JobState.WITHDRAWN
+REVIEWING, WITHDRAWING, WITHDRAWN = JobState.REVIEWING, JobState.WITHDRAWING, JobState.WITHDRAWN
 
 ALLOWED = {
     *((RECEIVED, wanted) for wanted in (QUEUED, PROCESSING, REJECTED, CANCELLED, FAILED)),
     *((QUEUED, wanted) for wanted in (PROCESSING, CANCELLED, FAILED)),
     *((PROCESSING, wanted) for wanted in (DELIVERING, COMPLETED, QUEUED, REJECTED, FAILED, CANCELLED)),
-    *((DELIVERING, wanted) for wanted in (COMPLETED, FAILED, CANCELLED, WITHDRAWING)),
-    *((FAILED, wanted) for wanted in (QUEUED, DELIVERING, WITHDRAWING)),
+    *((DELIVERING, wanted) for wanted in (COMPLETED, REJECTED, FAILED, CANCELLED, WITHDRAWING)),
+    *((FAILED, wanted) for wanted in (QUEUED, DELIVERING, REVIEWING, WITHDRAWING)),
     *((CANCELLED, wanted) for wanted in (QUEUED, WITHDRAWING)),
     (REJECTED, QUEUED),
-    (COMPLETED, WITHDRAWING),
+    *((COMPLETED, wanted) for wanted in (REVIEWING, WITHDRAWING)),
+    *((REVIEWING, wanted) for wanted in (COMPLETED, FAILED, WITHDRAWING)),
     *((WITHDRAWING, wanted) for wanted in (WITHDRAWN, FAILED)),
 }
 """Every step that a job may take, as the architecture draws it."""
@@ -39,7 +40,7 @@ ALLOWED = {
 
 @pytest.mark.parametrize(("current", "wanted"), list(product(JobState, JobState)), ids=str)
 def test_every_pair_of_states_is_allowed_or_refused(current: JobState, wanted: JobState) -> None:
-    """100 pairs, each written down; a job never follows itself."""
+    """Each pair is written down; a job never follows itself."""
     if (current, wanted) in ALLOWED:
         check_transition(current, wanted)
     else:
@@ -73,23 +74,23 @@ def test_no_state_is_a_dead_end_and_none_is_out_of_reach() -> None:
 
 def test_whatever_may_have_been_published_can_be_withdrawn() -> None:
     """Also what failed or was cancelled half-way: the archive may hold a part of it."""
-    for state in (DELIVERING, COMPLETED, FAILED, CANCELLED):
+    for state in (DELIVERING, COMPLETED, REVIEWING, FAILED, CANCELLED):
         assert WITHDRAWING in TRANSITIONS[state]
     assert WITHDRAWING not in TRANSITIONS[REJECTED]
 
 
 def test_work_can_always_be_stopped() -> None:
-    """Whatever has not ended can fail, and can be cancelled by a person, but for a withdrawal."""
+    """Whatever has not ended can fail, and can be cancelled by a person, but for a withdrawal and a review."""
     for state in set(JobState) - TERMINAL:
         assert FAILED in TRANSITIONS[state]
-        assert (CANCELLED in TRANSITIONS[state]) == (state is not WITHDRAWING)
+        assert (CANCELLED in TRANSITIONS[state]) == (state not in (WITHDRAWING, REVIEWING))
 
 
 def test_what_has_ended_goes_on_only_by_a_persons_word() -> None:
-    """A retry begins with waiting, or with the delivery of what is on disk; a recall withdraws it."""
+    """A retry begins with waiting, or with what is on disk; a recall withdraws it, a reader reviews it."""
     assert {COMPLETED, FAILED, REJECTED, CANCELLED, WITHDRAWN} == TERMINAL
     for state in TERMINAL:
-        assert TRANSITIONS[state] <= {QUEUED, DELIVERING, WITHDRAWING}
+        assert TRANSITIONS[state] <= {QUEUED, DELIVERING, REVIEWING, WITHDRAWING}
 
 
 def test_the_table_cannot_be_changed() -> None:

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC
 from importlib.metadata import PackageNotFoundError
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
-from inference.domain.artifact import ArtifactKind, DicomArtifact
+from inference.domain.artifact import ArtifactKind, DicomArtifact, Segmentation
 from inference.domain.codes import Code
+from inference.domain.delivery import RESULT_KINDS, Order
 from inference.domain.implementation import IMPLEMENTATION_CLASS_UID
 from inference.encoding import equipment
 from inference.encoding.objects import encode
+from inference.encoding.sr import build_sr
 from inference.errors import EncodingError
 from tests.support.findings import PRODUCED_AT, Case, items, make_case, make_spec
 from tests.support.sources import HANGUL_NAME, VARIANTS
@@ -51,9 +55,9 @@ def sr(artifacts: tuple[DicomArtifact, ...]) -> Dataset:
 
 def test_the_seg_comes_first_and_both_know_who_they_are(case: Case, artifacts: tuple[DicomArtifact, ...]) -> None:
     """Identifiers are derived, and the artefact's are the object's."""
-    assert [artifact.kind for artifact in artifacts] == [ArtifactKind.SEG, ArtifactKind.SR]
+    assert [artifact.kind for artifact in artifacts] == [ArtifactKind.SEG, ArtifactKind.SR, ArtifactKind.KOS]
     uids = case.encoding.uids
-    for artifact, kind in zip(artifacts, ("SEG", "SR"), strict=True):
+    for artifact, kind in zip(artifacts, ("SEG", "SR", "KOS"), strict=True):
         assert artifact.identity.series_instance_uid == uids.series(kind)
         assert artifact.identity.sop_instance_uid == uids.instance(kind)
         read = dcmread(BytesIO(artifact.content))
@@ -152,7 +156,7 @@ def test_times_are_those_of_the_analysis(seg: Dataset, sr: Dataset) -> None:
 
 def test_times_are_in_the_sources_zone(tmp_path: Path) -> None:
     """One zone holds for all times of an object, copied ones too."""
-    (artifact, _) = encode(make_case(tmp_path, VARIANTS["time zone"]).encoding)
+    artifact, *_ = encode(make_case(tmp_path, VARIANTS["time zone"]).encoding)
     result = dcmread(BytesIO(artifact.content))
     assert (result.TimezoneOffsetFromUTC, result.ContentTime) == ("+0900", "213015.250000")
     assert PRODUCED_AT.tzinfo is UTC
@@ -211,7 +215,7 @@ def test_what_is_no_anatomical_structure_is_found_in_the_region(case: Case) -> N
     lesion = Code("49755003", "SCT", "Morphologically Altered Structure")
     result = case.encoding.result
     segments = tuple(replace(segment, label=replace(segment.label, category=lesion)) for segment in result.segments)
-    _, report = encode(replace(case.encoding, result=replace(result, segments=segments)))
+    _, report, _ = encode(replace(case.encoding, result=replace(result, segments=segments)))
     for group in items(dcmread(BytesIO(report.content)), "Measurement Group"):
         sites = [item.ConceptCodeSequence[0].CodeValue for item in items(group, "Finding Site")]
         assert sites == [case.encoding.spec.publication.region.value]
@@ -312,7 +316,7 @@ def test_a_segmentation_alone_of_nothing_is_nothing(case: Case) -> None:
 )
 def test_the_model_says_what_is_published(case: Case, seg: bool, sr: bool, kinds: list[str]) -> None:
     """An SR refers to its SEG, so that comes along."""
-    publication = replace(case.encoding.spec.publication, seg=seg, sr=sr)
+    publication = replace(case.encoding.spec.publication, seg=seg, sr=sr, key_images=False)
     encoding = replace(case.encoding, spec=replace(case.encoding.spec, publication=publication))
     assert [artifact.kind.value for artifact in encode(encoding)] == kinds
 
@@ -397,3 +401,53 @@ def test_a_node_that_is_not_installed_has_no_version(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(equipment, "version", not_found)
     assert equipment.software_version() == "unknown"
+
+
+ALL = Order(RESULT_KINDS, tuple(Segmentation))
+
+
+def test_what_is_ordered_is_made_once_for_each_encoding(case: Case) -> None:
+    """Of what refers to a segmentation one for each; of the rest one for all."""
+    artifacts = encode(replace(case.encoding, order=ALL))
+
+    made = Counter((artifact.kind, artifact.segmentation) for artifact in artifacts)
+    assert made.pop((ArtifactKind.SC, None)) >= 1
+    assert made == {
+        **{(kind, how): 1 for kind in (ArtifactKind.SEG, ArtifactKind.SR) for how in Segmentation},
+        (ArtifactKind.PDF, None): 1,
+        (ArtifactKind.KOS, None): 1,
+    }
+    by_key = {(artifact.kind, artifact.segmentation): artifact for artifact in artifacts}
+    label_map = by_key[ArtifactKind.SEG, Segmentation.LABELMAP]
+    report = dcmread(BytesIO(by_key[ArtifactKind.SR, Segmentation.LABELMAP].content))
+    assert label_map.identity.sop_instance_uid in str(report)
+
+
+@pytest.mark.parametrize("kind", ["sc", "pdf", "key_images"])
+def test_a_model_switches_each_kind_off(case: Case, kind: str) -> None:
+    """Whatever destinations take."""
+    off = replace(case.encoding.spec, publication=replace(case.encoding.spec.publication, **{kind: False}))
+    made = {artifact.kind for artifact in encode(replace(case.encoding, spec=off, order=ALL))}
+    switched = {"sc": ArtifactKind.SC, "pdf": ArtifactKind.PDF, "key_images": ArtifactKind.KOS}
+    assert made == RESULT_KINDS - {ArtifactKind.PM, switched[kind]}
+
+
+def test_what_nobody_takes_is_not_made(case: Case) -> None:
+    """An old archive alone: pictures and page, and no time spent on the rest."""
+    order = Order(frozenset({ArtifactKind.SC, ArtifactKind.PDF}))
+    made = {artifact.kind for artifact in encode(replace(case.encoding, order=order))}
+    assert made == {ArtifactKind.SC, ArtifactKind.PDF}
+
+
+def test_an_object_that_does_not_conform_is_not_kept(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The gate is passed by all together, before anything leaves."""
+
+    def spoilt(*given: Any) -> Dataset:
+        """Build a report that names nobody."""
+        report = build_sr(*given)
+        del report.PatientID
+        return report
+
+    monkeypatch.setattr("inference.encoding.objects.build_sr", spoilt)
+    with pytest.raises(EncodingError, match="PatientID"):
+        encode(case.encoding)

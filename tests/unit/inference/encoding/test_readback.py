@@ -12,13 +12,16 @@ import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
+from inference.domain.artifact import Segmentation
 from inference.domain.geometry import Grid
 from inference.domain.result import Segment
 from inference.encoding.census import take_census
 from inference.encoding.objects import encode
 from inference.encoding.readback import check_seg
+from inference.encoding.seg_reading import read_seg
 from inference.errors import EncodingError
 from tests.support.findings import Case, make_case
+from tests.support.segmentations import encode_seg, with_probabilities
 from tests.support.synthetic_series import SeriesOptions, axial_grid
 
 SHAPE = (6, 20, 16)
@@ -139,3 +142,114 @@ def test_a_finding_on_an_interpolated_slice_alone_is_stopped(tmp_path: Path) -> 
     case = make_case(tmp_path, SeriesOptions(omit=frozenset({2})), labels=labels)
     with pytest.raises(EncodingError, match="does not hold the segments"):
         encode(case.encoding)
+
+
+OTHER_KINDS = [Segmentation.LABELMAP, Segmentation.FRACTIONAL]
+
+
+def check_kind(case: Case, kind: Segmentation, change: Callable[[Dataset], None]) -> None:
+    """Change a segmentation with probabilities of a kind after it was encoded, and check that."""
+    source = with_probabilities(case.encoding)
+    seg = dcmread(BytesIO(encode_seg(source, kind, check=False).content))
+    change(seg)
+    buffer = BytesIO()
+    seg.save_as(buffer, enforce_file_format=True)
+    assert source.result.labels is not None
+    check_seg(buffer.getvalue(), source.volume, source.result, take_census(source.result.labels, SHAPE[0]))
+
+
+def pixels(seg: Dataset) -> np.ndarray:
+    """Give the frames of 8 bits, which can be changed."""
+    return np.frombuffer(seg.PixelData, dtype=np.uint8).copy().reshape(-1, seg.Rows, seg.Columns)
+
+
+@pytest.mark.parametrize("kind", OTHER_KINDS)
+def test_other_kinds_pass_when_they_are_right(case: Case, kind: Segmentation) -> None:
+    """As they were encoded."""
+    check_kind(case, kind, lambda _: None)
+
+
+@pytest.mark.parametrize("kind", OTHER_KINDS)
+def test_flipped_frames_are_stopped(case: Case, kind: Segmentation) -> None:
+    """Sums and counts stay what they are."""
+
+    def flipped(seg: Dataset) -> None:
+        seg.PixelData = pixels(seg)[:, ::-1].tobytes()
+
+    with pytest.raises(EncodingError, match="mm away"):
+        check_kind(case, kind, flipped)
+
+
+@pytest.mark.parametrize("kind", OTHER_KINDS)
+def test_a_changed_pixel_is_stopped(case: Case, kind: Segmentation) -> None:
+    """One voxel less, or a probability that is a little lower."""
+
+    def lowered(seg: Dataset) -> None:
+        frames = pixels(seg)
+        highest = np.unravel_index(frames.argmax(), frames.shape)
+        frames[highest] -= frames[highest] if kind is Segmentation.LABELMAP else 1
+        seg.PixelData = frames.tobytes()
+
+    with pytest.raises(EncodingError, match="segment 3 was encoded with"):
+        check_kind(case, kind, lowered)
+
+
+@pytest.mark.parametrize("kind", Segmentation)
+def test_a_frame_of_nothing_is_stopped(case: Case, kind: Segmentation) -> None:
+    """A segment that is said to be on a frame and is not there, or is on one of another segment."""
+
+    def renumbered(seg: Dataset) -> None:
+        if kind is Segmentation.LABELMAP:
+            frames = pixels(seg)
+            frames[frames == 2] = 1
+            seg.PixelData = frames.tobytes()
+        else:
+            for groups in seg.PerFrameFunctionalGroupsSequence:
+                groups.SegmentIdentificationSequence[0].ReferencedSegmentNumber = 1
+
+    with pytest.raises(EncodingError, match="does not hold the segments"):
+        check_kind(case, kind, renumbered)
+
+
+def test_a_frame_more_is_stopped(case: Case) -> None:
+    """It shows nothing, and a reader may take it for something."""
+
+    def one_more(seg: Dataset) -> None:
+        seg.PixelData = np.concatenate([np.zeros_like(pixels(seg)[:1]), pixels(seg)]).tobytes()
+        seg.PerFrameFunctionalGroupsSequence.insert(0, seg.PerFrameFunctionalGroupsSequence[0])
+        seg.NumberOfFrames += 1
+
+    with pytest.raises(EncodingError, match="frames instead of"):
+        check_kind(case, Segmentation.FRACTIONAL, one_more)
+
+
+def test_a_probability_above_its_maximum_is_stopped(case: Case) -> None:
+    """More than certainty means that somebody took another scale."""
+
+    def on_another_scale(seg: Dataset) -> None:
+        seg.MaximumFractionalValue = 100
+
+    with pytest.raises(EncodingError, match="above its maximum"):
+        check_kind(case, Segmentation.FRACTIONAL, on_another_scale)
+
+
+def test_probabilities_that_the_result_does_not_have_are_stopped(case: Case) -> None:
+    """Nobody knows where they come from."""
+    content = encode_seg(with_probabilities(case.encoding), Segmentation.FRACTIONAL).content
+    source = case.encoding
+    assert source.result.labels is not None
+    with pytest.raises(EncodingError, match="does not have"):
+        check_seg(content, source.volume, source.result, take_census(source.result.labels, SHAPE[0]))
+
+
+def test_pixels_that_are_cut_off_or_missing_are_stopped(case: Case) -> None:
+    """What is left looks like a file."""
+    content = encode_seg(case.encoding, Segmentation.BINARY).content
+    with pytest.raises(EncodingError, match="cut off"):
+        read_seg(content[:-2])
+    without = dcmread(BytesIO(content))
+    del without.PixelData
+    buffer = BytesIO()
+    without.save_as(buffer)
+    with pytest.raises(EncodingError, match="no pixels"):
+        read_seg(buffer.getvalue())

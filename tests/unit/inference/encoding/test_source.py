@@ -158,3 +158,22 @@ def test_a_header_without_identifiers_is_normalised_too() -> None:
     normal = normalise(bare)
     assert str(normal.PatientName or "") == ""
     assert "SOPInstanceUID" not in normal
+
+
+def test_empty_attributes_are_left_out() -> None:
+    """At every level; only those of type 2 may be empty, and what has nothing left in it is left out too."""
+    code, issuer = Dataset(), Dataset()
+    code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = "1", "99A", "Head"
+    code.CodingSchemeVersion = ""
+    issuer.UniversalEntityID = ""
+    raw = header()
+    raw.DeidentificationMethod = raw.PatientSpeciesDescription = raw.StudyID = ""
+    raw.ProcedureCodeSequence = [code, Dataset()]
+    raw.IssuerOfAccessionNumberSequence = [issuer]
+    normal = normalise(raw)
+    assert "DeidentificationMethod" not in normal
+    assert "PatientSpeciesDescription" not in normal
+    assert len(normal.ProcedureCodeSequence) == 1
+    assert "CodingSchemeVersion" not in normal.ProcedureCodeSequence[0]
+    assert "IssuerOfAccessionNumberSequence" not in normal
+    assert "StudyID" in normal

@@ -14,7 +14,8 @@ from pydicom.dataset import Dataset
 
 from inference.domain.identifiers import UID
 from inference.domain.model_inputs import ModelInputs
-from inference.encoding.objects import EncodingInput, encode
+from inference.encoding.encoding_input import EncodingInput
+from inference.encoding.objects import encode
 from inference.encoding.source_images import source_images
 from inference.errors import EncodingError
 from inference.headers import read_headers
@@ -66,7 +67,7 @@ def test_every_segment_frame_names_its_source_frame_and_lies_there(tmp_path: Pat
 def test_a_volume_of_several_instances_refers_to_each(tmp_path: Path) -> None:
     """A concatenation: the frames of two instances make one volume, and each keeps its own numbers."""
     encoding = enhanced(tmp_path, EnhancedOptions(instances=2))
-    seg, sr = (dcmread(BytesIO(artifact.content)) for artifact in encode(encoding))
+    seg, sr, _ = (dcmread(BytesIO(artifact.content)) for artifact in encode(encoding))
     in_order = {header.SOPInstanceUID: header.InstanceNumber for header in encoding.data_sets}
     for uid, number, position in sources(seg):
         slice_index = ORDER[3 * (in_order[uid] - 1) + number - 1]

@@ -11,11 +11,11 @@ import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
-from inference.domain.artifact import ArtifactKind, DicomArtifact
+from inference.domain.artifact import ArtifactKind, DicomArtifact, Segmentation
 from inference.domain.identifiers import UID
 from inference.domain.job import ModelReference
 from inference.encoding.objects import encode
-from inference.encoding.withdrawal import withdrawal
+from inference.encoding.withdrawal import is_rejection, withdrawal
 from inference.errors import EncodingError
 from tests.support.findings import PRODUCED_AT, classified, items, make_case
 from tests.support.sources import HANGUL_NAME, VARIANTS
@@ -56,6 +56,27 @@ def test_it_rejects_the_segmentation_and_the_report(artifacts: Sequence[DicomArt
     assert referenced == [artifact.identity.sop_instance_uid for artifact in artifacts]
     series = document.CurrentRequestedProcedureEvidenceSequence[0].ReferencedSeriesSequence
     assert {one.SeriesInstanceUID for one in series} == {a.identity.series_instance_uid for a in artifacts}
+
+
+def test_it_rejects_key_images_too(artifacts: Sequence[DicomArtifact]) -> None:
+    """They are a Key Object Selection as well, but one that says what to look at."""
+    key_images = artifacts[-1]
+    assert key_images.kind is ArtifactKind.KOS
+    assert not is_rejection(key_images)
+    document = read(withdraw([*artifacts, withdraw(artifacts)]))
+    (study,) = document.CurrentRequestedProcedureEvidenceSequence
+    listed = [
+        reference.ReferencedSOPInstanceUID
+        for series in study.ReferencedSeriesSequence
+        for reference in series.ReferencedSOPSequence
+    ]
+    assert sorted(listed) == sorted(artifact.identity.sop_instance_uid for artifact in artifacts)
+
+
+def test_what_is_there_for_several_destinations_is_rejected_once(artifacts: Sequence[DicomArtifact]) -> None:
+    """A segmentation that could be encoded in one way only is kept for each that was asked for."""
+    twice = [*artifacts, replace(artifacts[0], segmentation=Segmentation.FRACTIONAL)]
+    assert read(withdraw(twice)) == read(withdraw(artifacts))
 
 
 def test_it_says_why(artifacts: Sequence[DicomArtifact]) -> None:

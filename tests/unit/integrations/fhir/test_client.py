@@ -14,7 +14,7 @@ from inference.errors import FHIRConflict, FHIRRejected, FHIRUnavailable
 from integrations.fhir.client import HAPIReportSink, RetryPolicy
 from integrations.fhir.mapping import report_bundle
 from tests.support.fakes import FixedClock
-from tests.support.reports import make_report, tumor_report
+from tests.support.reports import accepted, make_report, tumor_report
 
 BASE = "http://fhir.test/fhir"
 Answer = Callable[[httpx.Request], httpx.Response]
@@ -38,18 +38,28 @@ def found(*studies: dict[str, Any]) -> httpx.Response:
 
 
 class Server:
-    """Plays a script: one answer per transaction, and one per search for the study."""
+    """Plays a script: one answer per transaction, and one per search for the study.
+
+    It knows no order, and no report unless it is told of one in ``reports``.
+    """
 
     def __init__(self, transactions: Sequence[Answer], searches: Sequence[httpx.Response] = ()) -> None:
         self._transactions: Iterator[Answer] = iter(transactions)
         self._searches: Iterator[httpx.Response] = iter(searches)
         self.bundles: list[dict[str, Any]] = []
+        self.reports: list[dict[str, Any]] = []
+        self.orders = found()
         self.clock = FixedClock()
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         """Answer one request."""
         assert request.method == "POST"
         assert "2.25" not in str(request.url)
+        if request.url.path.endswith("/DiagnosticReport/_search"):
+            return found(*self.reports)
+        if request.url.path.endswith("/ServiceRequest/_search"):
+            assert request.content.startswith(b"identifier=ACC-1&subject%3APatient.identifier=urn%3Aneuronova")
+            return self.orders
         if request.url.path.endswith("/ImagingStudy/_search"):
             assert b"identifier=urn%3Adicom%3Auid%7Curn%3Aoid%3A2.25.100.1" in request.content
             assert request.headers["Cache-Control"] == "no-cache"
@@ -185,29 +195,71 @@ def test_a_study_that_has_our_series_is_left_alone() -> None:
 def test_a_study_made_by_another_in_between_is_looked_at_again() -> None:
     """Else our series would be missing from it without notice."""
     server = Server([lambda request: stored(request, "200 OK"), stored], [found(), found(known_study())])
-    server.store()
-    methods = [
-        next(e["request"]["method"] for e in bundle["entry"] if e["resource"]["resourceType"] == "ImagingStudy")
-        for bundle in server.bundles
-    ]
-    assert methods == ["POST", "PUT"]
+    reported = as_stored(make_report())[-2]
+
+    def storing(request: httpx.Request) -> httpx.Response:
+        answer = server(request)
+        if len(server.bundles) == 1:
+            server.reports = [reported]
+        return answer
+
+    with httpx.Client(transport=httpx.MockTransport(storing)) as client:
+        address = HAPIReportSink(BASE, client, server.clock).store(make_report())
+    assert address == f"{BASE}/DiagnosticReport/{reported['id']}"
+    (completed,) = server.bundles[1]["entry"]
+    assert completed["request"] == {"method": "PUT", "url": "ImagingStudy/77", "ifMatch": 'W/"4"'}
+    assert "2.25.100.1.1" in [series["uid"] for series in completed["resource"]["series"]]
 
 
-def test_a_search_that_fails_for_a_moment_is_no_study() -> None:
-    """A conflict on the search is one like any other; the transaction decides."""
+def test_a_search_that_lost_a_race_is_made_again() -> None:
+    """A conflict on a search is one like any other."""
     server = Server([stored], [httpx.Response(409)])
     assert server.store().endswith("DiagnosticReport/7")
+    assert len(server.clock.waits) == 1
+
+
+def order(number: str, value: str = "ACC-1", kind: str = "ACSN") -> dict[str, Any]:
+    """Give an order as a server has it."""
+    known = {"type": {"coding": [{"code": kind}]}, "value": value}
+    return {"resourceType": "ServiceRequest", "id": number, "identifier": [known]}
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (found(order("1"), order("2", kind="PLAC")), [{"reference": "ServiceRequest/1"}]),
+        (found(order("1"), order("2")), None),
+        (found(order("1", value="acc-1")), None),
+        (httpx.Response(400, json={}), None),
+        (httpx.Response(404, json={}), None),
+    ],
+    ids=["one", "several", "another number", "unknown search", "no orders there"],
+)
+def test_only_an_order_that_is_surely_meant_is_linked(
+    answer: httpx.Response, expected: list[dict[str, str]] | None
+) -> None:
+    """A server that cannot look for one is no reason not to store the report."""
+    server = Server([stored])
+    server.orders = answer
+    server.store()
+    (diagnostic,) = [
+        entry["resource"]
+        for entry in server.bundles[0]["entry"]
+        if entry["resource"]["resourceType"] == "DiagnosticReport"
+    ]
+    assert diagnostic.get("basedOn") == expected
 
 
 def as_stored(report: Report) -> list[dict[str, Any]]:
     """Give what a server holds of a report, and an Observation that somebody added to it."""
-    resources = [entry["resource"] for entry in report_bundle(report)["entry"]]
-    kept = [r for r in resources if r["resourceType"] in ("DiagnosticReport", "Observation")]
-    kept.append({"resourceType": "Observation", "status": "final", "code": {"text": "by hand"}})
-    return [
-        resource | {"id": str(number), "meta": {"versionId": str(10 + number)}}
-        for number, resource in enumerate(kept)
-    ]
+    entries = report_bundle(report)["entry"]
+    written = json.dumps([entry["resource"] for entry in entries])
+    for number, entry in enumerate(entries):
+        written = written.replace(entry["fullUrl"], f"{entry['resource']['resourceType']}/{number}")
+    resources = [one | {"id": str(number)} for number, one in enumerate(json.loads(written))]
+    kept = [one for one in resources if one["resourceType"] in ("DiagnosticReport", "Observation")]
+    kept.append({"resourceType": "Observation", "id": "99", "status": "final", "code": {"text": "by hand"}})
+    return [resource | {"meta": {"versionId": f"1{resource['id']}"}} for resource in kept]
 
 
 class Shelf:
@@ -225,13 +277,22 @@ class Shelf:
         if request.url.path.endswith("/DiagnosticReport/_search"):
             assert b"identifier=urn%3Adicom%3Auid%7Curn%3Aoid%3A2.25.200.1&_include" in request.content
             return found(*self.held)
+        if request.url.path.endswith("/Observation/_search"):
+            return found(*(one for one in self.held if one.get("identifier") and "valueQuantity" in one))
+        if request.url.path.endswith("/ImagingStudy/_search"):
+            return found()
         self.bundles.append(json.loads(request.content))
         code = next(self._answers)
         if code != httpx.codes.OK:
             return httpx.Response(code, json={})
-        written = {entry["resource"]["id"]: entry["resource"] for entry in self.bundles[-1]["entry"]}
+        written = {entry["resource"].get("id"): entry["resource"] for entry in self.bundles[-1]["entry"]}
         self.held = [written.get(one["id"], one) for one in self.held]
         return stored(request)
+
+    def review(self) -> str:
+        """Let the client review the report."""
+        with httpx.Client(transport=httpx.MockTransport(self)) as client:
+            return HAPIReportSink(BASE, client, self.clock).review(tumor_report(), accepted(tumor_report()))
 
     def withdraw(self, attempts: int = 8) -> None:
         """Let the client withdraw the report."""
@@ -248,13 +309,12 @@ def test_a_withdrawal_marks_the_report_and_its_own_observations() -> None:
     assert theirs["status"] == "final"
     assert {one["status"] for one in ours} == {"entered-in-error"}
     (bundle,) = shelf.bundles
-    assert [entry["request"] for entry in bundle["entry"]] == [
-        {"method": "PUT", "url": f"{one['resourceType']}/{one['id']}", "ifMatch": f'W/"{one["meta"]["versionId"]}"'}
-        for one in ours
-    ]
+    assert {entry["request"]["url"]: entry["request"]["ifMatch"] for entry in bundle["entry"]} == {
+        f"{one['resourceType']}/{one['id']}": f'W/"{one["meta"]["versionId"]}"' for one in ours
+    }
     diagnostic = next(one for one in ours if one["resourceType"] == "DiagnosticReport")
     assert diagnostic["conclusion"].startswith("Withdrawn: left and right were exchanged. Research use only.")
-    assert "conclusionCode" not in diagnostic
+    assert not {"conclusionCode", "presentedForm"} & set(diagnostic)
     notes = [one["note"] for one in ours if one["resourceType"] == "Observation"]
     assert notes == [[{"text": "Withdrawn: left and right were exchanged"}]] * 2
 
@@ -285,3 +345,20 @@ def test_a_withdrawal_that_is_not_carried_out_is_told(code: int, error: type[Exc
     """It is tried again, or a person is asked."""
     with pytest.raises(error):
         Shelf(as_stored(tumor_report()), code).withdraw()
+
+
+def test_a_review_that_lost_a_race_reads_again() -> None:
+    """Under the versions that were read, with the person and the provenance; what others added stays named."""
+    held = as_stored(tumor_report())
+    report = next(one for one in held if one["resourceType"] == "DiagnosticReport")
+    report["result"] = [{"reference": f"Observation/{held[-1]['id']}"}]
+    shelf = Shelf(held, 412, 200)
+    assert shelf.review() == f"{BASE}/DiagnosticReport/{report['id']}"
+    assert len(shelf.clock.waits) == 1
+    entries = shelf.bundles[1]["entry"]
+    assert [entry["resource"]["resourceType"] for entry in entries] == [
+        *("Practitioner", "DiagnosticReport", "Observation", "Provenance"),
+    ]
+    (changed,) = [one for one in shelf.held if one["resourceType"] == "DiagnosticReport"]
+    assert changed["status"] == "final"
+    assert {"reference": f"Observation/{held[-1]['id']}"} in changed["result"]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from inference.domain.identifiers import UID
 from inference.errors import FHIRUnavailable
 from integrations.fhir.folder import FolderReportSink
 from integrations.fhir.mapping import report_bundle
@@ -84,3 +87,18 @@ def test_a_folder_that_cannot_be_written_is_unavailable(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(FHIRUnavailable):
         FolderReportSink(tmp_path / "file" / "reports").store(make_report())
+
+
+@pytest.mark.parametrize("withdrawn", [False, True])
+def test_an_earlier_answer_that_comes_again_stands(tmp_path: Path, withdrawn: bool) -> None:
+    """Also where the answer between them was withdrawn."""
+    sink, first = FolderReportSink(tmp_path), replace(make_report(), lineage_uid=UID("2.25.900"))
+    second = replace(first, report_uid=UID("2.25.901"), ordered_at=first.succession + timedelta(hours=1))
+    again = replace(first, ordered_at=first.succession + timedelta(hours=2))
+    sink.store(first)
+    sink.store(second)
+    if withdrawn:
+        sink.withdraw(second, "recalled")
+    sink.store(again)
+    assert "entered-in-error" not in (tmp_path / f"{first.report_uid}.json").read_text()
+    assert "entered-in-error" in (tmp_path / f"{second.report_uid}.json").read_text()

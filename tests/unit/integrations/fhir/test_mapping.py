@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 from dataclasses import replace
 from datetime import datetime
@@ -14,7 +16,16 @@ from inference.domain.codes import Code
 from inference.domain.result import NameGroup, Report, Subject
 from inference.errors import FHIRRejected
 from integrations.fhir.mapping import report_bundle
-from tests.support.reports import SEOUL, Names, findings_report, make_report, tumor_report
+from tests.support.reports import (
+    PDF,
+    SEOUL,
+    Names,
+    findings_report,
+    full_report,
+    make_report,
+    refused_report,
+    tumor_report,
+)
 
 
 def resources(report: Report, kind: str) -> list[dict[str, Any]]:
@@ -344,3 +355,95 @@ def test_what_does_not_fit_r4_is_refused_without_its_values() -> None:
     with pytest.raises(FHIRRejected, match="birthDate") as caught:
         report_bundle(with_subject(birth_date="SENTINEL"))
     assert "SENTINEL" not in str(caught.value)
+
+
+def observation(report: Report, position: int) -> dict[str, Any]:
+    """Give one Observation of a report."""
+    return resources(report, "Observation")[position]
+
+
+def test_a_usual_range_stands_beside_the_value_and_says_where_it_lies() -> None:
+    """With the unit of the value; nothing where the model states no range."""
+    thalamus, axis, _, caudate, _ = resources(full_report(), "Observation")
+    (usual,) = thalamus["referenceRange"]
+    assert [(usual[limit]["value"], usual[limit]["code"]) for limit in ("low", "high")] == [(4.5, "mL"), (9.0, "mL")]
+    flags = [one["interpretation"][0]["coding"][0]["code"] for one in (thalamus, caudate)]
+    assert flags == ["H", "L"]
+    assert not {"referenceRange", "interpretation"} & set(axis)
+    report = full_report()
+    usual_one = replace(report.measurements[0], value=9.0)
+    within = observation(replace(report, measurements=(usual_one,)), 0)
+    assert within["interpretation"][0]["coding"][0]["code"] == "N"
+
+
+def test_the_side_is_coded_in_a_body_structure_and_said_in_words() -> None:
+    """The coded site stays the structure; the words name the side once."""
+    thalamus, *_, caudate, total = resources(full_report(), "Observation")
+    assert [one["bodySite"]["text"] for one in (thalamus, caudate)] == ["Left thalamus", "Left Caudate"]
+    assert [coding["code"] for coding in thalamus["bodySite"]["coding"]] == ["42695009"]
+    (structure,) = thalamus["contained"]
+    assert structure["locationQualifier"][0]["coding"][0]["code"] == "7771000"
+    assert thalamus["bodySite"]["extension"][0]["valueReference"] == {"reference": f"#{structure['id']}"}
+    assert structure["patient"] == thalamus["subject"]
+    assert "contained" not in total
+
+
+def test_diameters_are_observations_of_their_own_with_the_same_tracking_uid() -> None:
+    """No two have the same identifier of ours."""
+    found = resources(full_report(), "Observation")
+    own = [one["identifier"][0]["value"] for one in found]
+    assert len(set(own)) == len(own) == 5
+    assert found[0]["identifier"][1] == found[1]["identifier"][1] == found[2]["identifier"][1]
+    assert [one["valueQuantity"]["code"] for one in found[1:3]] == ["mm", "mm"]
+
+
+def test_page_and_pdf_are_presented_with_size_and_hash() -> None:
+    """SHA-1 as R4 wants it; the PDF only where one was made."""
+    page, pdf = only(full_report(), "DiagnosticReport")["presentedForm"]
+    assert [form["contentType"] for form in (page, pdf)] == ["text/html", "application/pdf"]
+    assert base64.b64decode(pdf["data"]) == PDF
+    for form in (page, pdf):
+        content = base64.b64decode(form["data"])
+        assert form["size"] == len(content)
+        assert base64.b64decode(form["hash"]) == hashlib.sha1(content).digest()
+        assert form["language"] == "en"
+    assert len(only(make_report(), "DiagnosticReport")["presentedForm"]) == 1
+
+
+def test_what_was_not_analysed_is_cancelled_and_coded() -> None:
+    """With the reason's own code, and without results."""
+    diagnostic = only(refused_report(), "DiagnosticReport")
+    assert diagnostic["status"] == "cancelled"
+    assert diagnostic["conclusion"].startswith("Not analysed by Brain structures 1.2.0: two slices are missing.")
+    assert diagnostic["conclusionCode"] == [
+        {
+            "coding": [{"system": "urn:neuronova:code", "code": "geometry.gap"}],
+            "text": "Not analysed: two slices are missing",
+        }
+    ]
+    assert resources(refused_report(), "Observation") == []
+
+
+def test_a_report_names_its_lineage_and_when_it_was_made() -> None:
+    """Under these a later one finds it, and knows which of the two is later."""
+    own, lineage = only(full_report(), "DiagnosticReport")["identifier"]
+    assert own["period"] == {"start": "2026-01-02T12:30:00+00:00"}
+    assert lineage == {"system": "urn:neuronova:lineage", "value": "2.25.600.1"}
+    assert len(only(make_report(), "DiagnosticReport")["identifier"]) == 1
+
+
+def test_a_site_names_the_system_of_its_patients_by_issuer() -> None:
+    """Those of other issuers keep ours."""
+    systems = {"Hospital A": "urn:hospital:mrn", "": "urn:hospital:unnamed"}
+    for issuer, expected in [*systems.items(), ("B", "urn:neuronova:patient-id:B")]:
+        (patient, *_) = report_bundle(with_subject(issuer=issuer), systems)["entry"]
+        assert patient["resource"]["identifier"][0]["system"] == expected
+        assert patient["resource"]["identifier"][0]["value"] == "P-1"
+
+
+def test_an_order_is_referred_to_where_it_is_known() -> None:
+    """And never made."""
+    bundle = report_bundle(make_report(), order="ServiceRequest/7")
+    (diagnostic,) = [e["resource"] for e in bundle["entry"] if e["resource"]["resourceType"] == "DiagnosticReport"]
+    assert diagnostic["basedOn"] == [{"reference": "ServiceRequest/7"}]
+    assert "basedOn" not in only(make_report(), "DiagnosticReport")

@@ -10,7 +10,7 @@ import pytest
 from inference.errors import FHIRRejected
 from integrations.fhir.mapping import report_bundle
 from integrations.fhir.r4_guard import check_r4
-from tests.support.reports import make_report
+from tests.support.reports import full_report, make_report
 
 Bundle = dict[str, Any]
 
@@ -82,9 +82,46 @@ def unknown_element(bundle: Bundle) -> None:
     resource_of(bundle, "DiagnosticReport")["composition"] = {"reference": "Composition/1"}
 
 
+def wrong_hash(bundle: Bundle) -> None:
+    """Say another document's hash."""
+    resource_of(bundle, "DiagnosticReport")["presentedForm"][0]["hash"] = "AAAA"
+
+
+def odd_document(bundle: Bundle) -> None:
+    """Call a page something else."""
+    resource_of(bundle, "DiagnosticReport")["presentedForm"][0]["contentType"] = "page"
+
+
+def range_without_limits(bundle: Bundle) -> None:
+    """Leave out both limits of a usual range (obs-3)."""
+    resource_of(bundle, "Observation")["referenceRange"] = [{"type": {"text": "usual"}}]
+
+
+def order_that_is_none(bundle: Bundle) -> None:
+    """Name a report as the order."""
+    resource_of(bundle, "DiagnosticReport")["basedOn"] = [{"reference": "DiagnosticReport/1"}]
+
+
+def device_that_interprets(bundle: Bundle) -> None:
+    """Name a machine as the one who interprets."""
+    resource_of(bundle, "DiagnosticReport")["resultsInterpreter"] = [{"reference": "http://x.test/fhir/Device/1"}]
+
+
+def dangling_inner_reference(bundle: Bundle) -> None:
+    """Refer to something that the resource does not contain."""
+    inner = {"url": "http://hl7.org/fhir/StructureDefinition/bodySite", "valueReference": {"reference": "#none"}}
+    resource_of(bundle, "Observation")["bodySite"]["extension"] = [inner]
+
+
 @pytest.mark.parametrize(
     ("spoil", "path"),
     [
+        (wrong_hash, "size or hash"),
+        (odd_document, "presentedForm.contentType"),
+        (range_without_limits, "referenceRange"),
+        (order_that_is_none, "basedOn.reference"),
+        (device_that_interprets, "resultsInterpreter.reference"),
+        (dangling_inner_reference, "valueReference.reference"),
         (bogus_status, "DiagnosticReport.status"),
         (bogus_gender, "Patient.gender"),
         (bogus_name_type, "Device.deviceName.type"),
@@ -111,3 +148,14 @@ def test_an_update_under_a_known_id_is_conditional_enough() -> None:
     bundle = report_bundle(make_report())
     entry_of(bundle, "ImagingStudy")["request"] = {"method": "PUT", "url": "ImagingStudy/1", "ifMatch": 'W/"1"'}
     check_r4(bundle)
+
+
+def test_what_others_may_add_is_let_through() -> None:
+    """A person may have linked an encounter; such elements are not ours to judge, only their form."""
+    bundle = report_bundle(full_report(), order="http://ris.test/fhir/ServiceRequest/7/_history/2")
+    diagnostic = resource_of(bundle, "DiagnosticReport")
+    diagnostic["encounter"] = {"reference": "Encounter/3"}
+    check_r4(bundle)
+    diagnostic["encounter"] = {"reference": "nowhere"}
+    with pytest.raises(FHIRRejected, match="encounter"):
+        check_r4(bundle)

@@ -1,0 +1,1 @@
+"""An archive reached by DICOMweb (PS3.18)."""
