@@ -33,6 +33,8 @@ PIP := $(BIN)/python -m pip
 PYTEST := $(BIN)/python -m pytest $(if $(filter true 1,$(CI)),--forbid-skips) $(PYTEST_ARGS)
 FHIR_SERVER := tests/servers/fhir
 FHIR_JAR := $(FHIR_SERVER)/target/fhir-test-server.jar
+OHIF := docker/ohif
+VIEWER := $(OHIF)/build/pacs-viewer/index.html
 SHELL_SCRIPTS := .ci/run $(wildcard scripts/*.sh docker/*.sh docker/*/*.sh)
 
 ##@ Use
@@ -112,9 +114,13 @@ evaluate: install ## Measure the default model against its teacher and the phant
 dev: $(DEV_STAMP) ## Like install, with the development tools
 
 .PHONY: servers
-servers: ## Install the real servers of the tests where possible (Debian packages, as root; FHIR by Maven)
+servers: ## Install the real servers of the tests where possible (Debian packages, as root; FHIR by Maven, OHIF by npm)
 	@scripts/install-test-servers.sh
 	@$(MAKE) --no-print-directory $(FHIR_JAR)
+	@$(MAKE) --no-print-directory $(VIEWER)
+
+.PHONY: viewer
+viewer: $(VIEWER) ## Make the OHIF viewer from its pinned npm package, in docker/ohif/build
 
 .PHONY: lock
 lock: dev ## Write requirements/*.txt anew from setup.cfg (UPGRADE=1 takes the newest versions)
@@ -130,8 +136,8 @@ clean: ## Remove what tools left behind; the environment and data stay
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
 .PHONY: distclean
-distclean: clean ## Remove the environment too
-	rm -rf $(VENV) *.egg-info
+distclean: clean ## Remove the environment and the viewer too
+	rm -rf $(VENV) *.egg-info $(OHIF)/build
 
 define compile
 $(BIN)/uv pip compile $(1) --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
@@ -152,6 +158,12 @@ $(FHIR_JAR): $(FHIR_SERVER)/pom.xml $(shell find $(FHIR_SERVER)/src -type f 2>/d
 	echo "Building the FHIR test server; the first time Maven fetches its libraries."; \
 	mvn --batch-mode --quiet --file $(FHIR_SERVER)/pom.xml package && touch $@ \
 		|| echo "The FHIR test server could not be built; the tests that need it will fail." >&2
+
+$(VIEWER): $(OHIF)/prepare_ohif.py $(OHIF)/app-config.js
+	@command -v npm >/dev/null || { echo "npm is missing; the tests that look at results in OHIF will fail." >&2; exit 0; }; \
+	echo "Making the OHIF viewer; its package has 50 MB."; \
+	"$(PYTHON)" $(OHIF)/prepare_ohif.py $(OHIF)/build/pacs-viewer && touch $@ \
+		|| echo "The OHIF viewer could not be made; the tests that look at results in it will fail." >&2
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer with its venv module is needed (Debian: python3-venv)." >&2; exit 1; }

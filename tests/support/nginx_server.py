@@ -6,8 +6,10 @@ import os
 import shutil
 import string
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import httpx
 
@@ -15,6 +17,9 @@ from control_api.status_page import STATIC_FOLDER
 from tests.support.free_port import free_port
 from tests.support.repository import REPOSITORY
 from tests.support.server_process import ServerProcess, required_command
+
+VIEWER_ROOT: Final = REPOSITORY / "docker" / "ohif" / "build"
+"""Where ``make viewer`` lays OHIF, in ``pacs-viewer/``."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,7 @@ def render(folder: Path, listen: str, upstream: str) -> Path:
         "GATEWAY_LISTEN": listen,
         "API_UPSTREAM": upstream,
         "STATIC_ROOT": str(STATIC_FOLDER),
+        "VIEWER_ROOT": str(VIEWER_ROOT),
         "GATEWAY_RUN": str(folder),
     }
     text = (REPOSITORY / "nginx" / "nginx.conf.template").read_text(encoding="utf-8")
@@ -87,7 +93,7 @@ def check(configuration: Path) -> str:
     return done.stderr
 
 
-def start_gateway(folder: Path, upstream: str) -> Gateway:
+def start_gateway(folder: Path, upstream: str, changes: Sequence[tuple[str, str]] = ()) -> Gateway:
     """Start the gateway on a free port in front of an API.
 
     Parameters
@@ -96,9 +102,16 @@ def start_gateway(folder: Path, upstream: str) -> Gateway:
         An empty folder.
     upstream
         Host and port of the API; it need not answer.
+    changes
+        What a test needs otherwise in the rendered configuration: texts that are there once, and what replaces them.
     """
     port = free_port()
-    process = ServerProcess(command(render(folder, f"127.0.0.1:{port}", upstream)), folder / "server.log")
+    rendered = render(folder, f"127.0.0.1:{port}", upstream)
+    for old, new in changes:
+        text = rendered.read_text(encoding="utf-8")
+        assert text.count(old) == 1, f"the configuration has no {old!r}, or more than one"
+        rendered.write_text(text.replace(old, new), encoding="utf-8")
+    process = ServerProcess(command(rendered), folder / "server.log")
     gateway = Gateway(f"http://127.0.0.1:{port}", folder / "server.log", process)
 
     def answers() -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.nginx_server import render
+from tests.support.nginx_server import VIEWER_ROOT, render
 from tests.support.repository import REPOSITORY
 from tests.support.server_process import required_command
 
@@ -26,6 +26,7 @@ def start(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
         "GATEWAY_LISTEN": "127.0.0.1:8080",
         "API_UPSTREAM": "127.0.0.1:8000",
         "STATIC_ROOT": str(REPOSITORY / "control_api" / "static"),
+        "VIEWER_ROOT": str(VIEWER_ROOT),
         "GATEWAY_RUN": str(folder),
     }
     return subprocess.run(["sh", SCRIPT, *options], env=environment, capture_output=True, text=True, check=False)
