@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks import end_to_end, ingest, reading, stages
+from benchmarks import encoding, end_to_end, ingest, reading, stages
 from benchmarks.machine import facts
 from benchmarks.tables import write_readme
 
@@ -17,6 +17,7 @@ BENCHMARKS: Mapping[str, Callable[[], dict[str, Any]]] = {
     "ingest": ingest.measure,
     "reading": reading.measure,
     "stages": stages.measure,
+    "encoding": encoding.measure,
     "end_to_end": end_to_end.measure,
 }
 

@@ -8,7 +8,7 @@ import platform
 from pathlib import Path
 from typing import Any
 
-LIBRARIES = ("numpy", "onnxruntime", "onnxruntime-gpu", "SimpleITK", "highdicom", "pydicom", "pynetdicom")
+LIBRARIES = ("numpy", "onnxruntime", "onnxruntime-gpu", "SimpleITK", "highdicom", "pydicom", "pynetdicom", "dcmqi")
 
 
 def facts() -> dict[str, Any]:
