@@ -25,6 +25,8 @@ MANUFACTURER: Final = "NeuroNova"
 MODEL_NAME: Final = "NeuroNova Node"
 UNREVIEWED: Final = "Not reviewed by a person."
 """The part of the notice that a person's review makes untrue."""
+REVIEWED: Final = "Reviewed by a person."
+"""What takes the place of ``UNREVIEWED``."""
 
 NOTICE: Final = f"Research use only. Not for diagnosis. {UNREVIEWED}"
 """Said in every result."""
@@ -62,14 +64,22 @@ def series_description(title: str, what: str) -> str:
     return f"AI {title[: 61 - len(ending)].strip()}{ending}"
 
 
-def contribution(model: ModelReference) -> ContributingEquipment:
-    """Describe the node as the equipment that processed the source (PS3.3 section C.12.1.1.5)."""
+def contribution(model: ModelReference, reviewed: str = "") -> ContributingEquipment:
+    """Describe the node as the equipment that processed the source (PS3.3 section C.12.1.1.5).
+
+    Parameters
+    ----------
+    model
+        What it ran.
+    reviewed
+        Stands instead of the words that no person has reviewed this, where one has.
+    """
     return ContributingEquipment(
         MANUFACTURER,
         codes.DCM.ProcessingEquipment,
         manufacturer_model_name=MODEL_NAME,
         software_versions=software_versions(model),
-        contribution_description=NOTICE,
+        contribution_description=NOTICE.replace(UNREVIEWED, reviewed) if reviewed else NOTICE,
     )
 
 

@@ -14,11 +14,8 @@ from pydicom.sr.codedict import codes
 from inference.domain.identifiers import UID
 from inference.domain.review import Review
 from inference.domain.study import InstanceIdentity
-from inference.encoding.equipment import NOTICE, UNREVIEWED, date
+from inference.encoding.equipment import NOTICE, REVIEWED, UNREVIEWED, date
 from inference.encoding.source import zone_of
-
-REVIEWED = "Reviewed by a person."
-"""What takes the place of ``UNREVIEWED``."""
 
 
 def person(review: Review) -> sr.ObserverContext:

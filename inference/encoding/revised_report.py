@@ -23,7 +23,7 @@ from inference.domain.codes import (
 )
 from inference.domain.review import Review
 from inference.encoding.concepts import concept
-from inference.encoding.equipment import NOTICE
+from inference.encoding.equipment import NOTICE, REVIEWED, UNREVIEWED
 from inference.encoding.part10 import to_artifact
 from inference.encoding.reviewer import person, renew, say_reviewed, succeed, verify
 from inference.encoding.revised_segmentation import Remainder
@@ -133,11 +133,40 @@ def _leave_out(document: Dataset, excluded: Collection[str]) -> None:
 
 
 def _evaluations_left(items: Sequence[Dataset], excluded: Collection[str]) -> list[Dataset]:
-    """Keep evaluations that stand, said in words anew, and what readers said before."""
-    coded = [item for item in items if item.ValueType == "CODE" and _stands(item, excluded)]
+    """Keep evaluations that stand, with the sentences that say them, and what readers said before."""
+    coded = [item for item in items if item.ValueType == "CODE"]
     by_readers = [item for item in items if item.ValueType == "TEXT" and "ContentSequence" in item]
-    words = " ".join([*map(sentence_of, coded), NOTICE])
-    return [*coded, comment(words), *by_readers]
+    by_us = next((item for item in items if item.ValueType == "TEXT" and "ContentSequence" not in item), None)
+    said = _sentences(coded, "" if by_us is None else str(by_us.TextValue))
+    left = [(item, sentence) for item, sentence in zip(coded, said, strict=True) if _stands(item, excluded)]
+    notes = "" if by_us is None else _notes(str(by_us.TextValue))
+    words = " ".join(filter(None, [*(sentence for _, sentence in left), notes, NOTICE]))
+    return [*(item for item, _ in left), comment(words), *by_readers]
+
+
+def _notes(words: str) -> str:
+    """Give what was noted of the source, which holds whatever is left out."""
+    at = words.find("Note: ")
+    return (
+        "" if at < 0 else words[at:].removesuffix(NOTICE).removesuffix(NOTICE.replace(UNREVIEWED, REVIEWED)).strip()
+    )
+
+
+def _sentences(coded: Sequence[Dataset], words: str) -> Iterator[str]:
+    """Find the sentence of each coded item in the words that were made of them all.
+
+    The words have the model's name of what was looked for, with its side; the item has only the code's.
+    """
+    start = 0
+    for item in coded:
+        anew = sentence_of(item)
+        ending = anew.removeprefix(str(item.ConceptNameCodeSequence[0].CodeMeaning))
+        at = words.find(ending, start)
+        if at < 0:
+            yield anew
+        else:
+            yield words[start : at + len(ending)].strip()
+            start = at + len(ending)
 
 
 def _stands(evaluation: Dataset, excluded: Collection[str]) -> bool:

@@ -61,7 +61,7 @@ def revise(artifacts: Sequence[DicomArtifact], model: ModelReference, review: Re
 
 def _revise(artifacts: Sequence[DicomArtifact], model: ModelReference, review: Review) -> Iterator[DicomArtifact]:
     if review.verdict is Verdict.REJECT:
-        yield _rejected(artifacts, model, review)
+        yield _rejected(artifacts, model, review, f"rejected by a reader: {review.reason}", "rejected")
         return
     standing = current(artifacts)
     if review.verdict is Verdict.AMEND:
@@ -81,12 +81,14 @@ def _amended(standing: Sequence[DicomArtifact], model: ModelReference, review: R
     for report in _of(standing, ArtifactKind.SR):
         yield amend_report(report, change, review, description)
     if review.excluded:
-        yield _rejected([*touched, *_of(standing, *_SHOWING)], model, review)
+        replaced = [*touched, *_of(standing, *_SHOWING)]
+        yield _rejected(replaced, model, review, f"replaced by an amended version: {review.reason}", "replaced")
 
 
-def _rejected(artifacts: Sequence[DicomArtifact], model: ModelReference, review: Review) -> DicomArtifact:
-    text = f"rejected by a reader: {review.reason}"
-    return reject(artifacts, model, Rejection(text, review.at, "rejected", person(review)))
+def _rejected(
+    artifacts: Sequence[DicomArtifact], model: ModelReference, review: Review, text: str, word: str
+) -> DicomArtifact:
+    return reject(artifacts, model, Rejection(text, review.at, word, person(review)))
 
 
 def _names_of_excluded(standing: Sequence[DicomArtifact], review: Review) -> Sequence[str]:

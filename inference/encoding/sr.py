@@ -61,8 +61,9 @@ def build_sr(
     if groups:
         report.ContentSequence.extend(sr.ImageLibrary(_library(images)))
         report.ContentSequence.append(_imaging_measurements(groups))
-    if unplaced or totals:
-        report.ContentSequence.append(qualitative_evaluations(unplaced, totals))
+    warnings = evidence.volume.warnings
+    if unplaced or totals or warnings:
+        report.ContentSequence.append(qualitative_evaluations(unplaced, totals, warnings))
     drawn = [] if evidence.segmentation is None else [evidence.segmentation[0]]
     document = sr.ComprehensiveSR(
         evidence=[*images.instances, *drawn],

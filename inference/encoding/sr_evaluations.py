@@ -77,7 +77,7 @@ def evaluations(result: AnalysisResult) -> list[Evaluation]:
 
 
 def qualitative_evaluations(
-    found: Iterable[Evaluation], totals: Iterable[Measurement] = ()
+    found: Iterable[Evaluation], totals: Iterable[Measurement] = (), warnings: Iterable[str] = ()
 ) -> sr.ContainerContentItem:
     """Give the container: a coded item for each evaluation, and all of them and the totals in words.
 
@@ -90,12 +90,15 @@ def qualitative_evaluations(
         What was looked for.
     totals
         Measurements over several structures.
+    warnings
+        What a reader should know of the source.
     """
     found = tuple(found)
     sums = (
         f"{total.label}: {total.quantity.meaning.lower()} {total.value:.3f} {total.unit.value}." for total in totals
     )
-    words = " ".join([*(evaluation.sentence for evaluation in found), *sums, NOTICE])
+    notes = (f"Note: {warning}." for warning in warnings)
+    words = " ".join([*(evaluation.sentence for evaluation in found), *sums, *notes, NOTICE])
     container = evaluations_container()
     container.ContentSequence.extend([*map(_item, found), comment(words)])
     return container

@@ -187,7 +187,7 @@ def test_dcmtk_prints_every_new_document(case: Case, tmp_path: Path, result: Cal
     *_, report, rejection = write(new, tmp_path)
     assert '(,,"Comment")="Left out by the reader: ' in dump(report)
     assert '<CONTAINER:(,,"Rejected for Quality Reasons")' in dump(rejection)
-    assert '(,,"Key Object Description")="rejected by a reader: a vessel"' in dump(rejection)
+    assert '(,,"Key Object Description")="replaced by an amended version: a vessel"' in dump(rejection)
 
 
 def test_dcmtk_prints_key_images(case: Case, tmp_path: Path) -> None:

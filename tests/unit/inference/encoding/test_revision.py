@@ -255,7 +255,8 @@ def test_what_shows_the_excluded_finding_is_rejected(case: Case) -> None:
     document = read(rejection)
     assert referenced_by(document) == uids_of(objects)
     assert document.ConceptNameCodeSequence[0].CodeValue == "113001"
-    assert items(document, "Key Object Description")[0].TextValue == "rejected by a reader: a vessel"
+    assert items(document, "Key Object Description")[0].TextValue == "replaced by an amended version: a vessel"
+    assert "Not reviewed" not in str(document)
     assert items(document, "Person Observer Name")[0].PersonName == READER
 
 
@@ -297,6 +298,22 @@ def test_a_finding_without_a_place_can_be_excluded(case: Case) -> None:
     assert [item.UID for item in items(document, "Tracking Unique Identifier")] == [absent.tracking_uid]
     own, _ = items(document, "Comment")
     assert own.TextValue.startswith("Edema: absent, probability 3.1 %. Research use only.")
+
+
+def test_what_stands_is_said_as_it_was(case: Case) -> None:
+    """With the model's own name, which tells the side; and what was noted of the source stays noted."""
+    label = replace(case.encoding.spec.labels[-1], name="Right effusion")
+    *others, _ = case.encoding.result.segments
+    result = replace(case.encoding.result, segments=tuple(others), absent=(label,))
+    volume = replace(case.encoding.volume, warnings=("one slice was interpolated",))
+    encoding = replace(case.encoding, result=result, volume=volume)
+    made = encode(encoding)
+    before = read(next(each for each in made if each.kind is ArtifactKind.SR))
+    _, report, _ = revised(encoding, made, excluding(others[0].volume.tracking_uid))
+    for document in (before, read(report)):
+        words = items(document, "Comment")[0].TextValue
+        assert words.startswith("Right effusion: absent. ")
+        assert "Note: one slice was interpolated." in words
 
 
 def test_a_conclusion_alone_leaves_every_finding(case: Case) -> None:
