@@ -83,6 +83,17 @@ def person_name(family: str, given: str) -> str:
     return separator.join(filter(None, [family, given]))
 
 
+def rounded(value: float) -> str:
+    """Write a measured number for people: three digits that mean something, and never 0 for what is not.
+
+    Parameters
+    ----------
+    value
+        In whatever unit.
+    """
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.3g}"
+
+
 def structure(measurement: Measurement) -> str:
     """Name what was measured, with its side where the name does not say it."""
     side = measurement.laterality
@@ -131,7 +142,7 @@ def interpretation(value: float, usual: tuple[float, float]) -> tuple[str, str]:
 def _tumor_sentence(tumor: TumorDetection) -> str:
     if not tumor.tumor_detected:
         return f"No tumour found ({_probability(tumor.confidence)})."
-    return f"Tumour found: {tumor.volume_ml:.1f} mL, {_probability(tumor.confidence)}."
+    return f"Tumour found: {rounded(tumor.volume_ml)} mL, {_probability(tumor.confidence)}."
 
 
 def _probability(probability: float) -> str:

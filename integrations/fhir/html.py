@@ -82,7 +82,7 @@ def _row(measurement: Measurement) -> str:
     flag = "" if usual is None else report_text.interpretation(measurement.value, usual)[1]
     cells = [
         f"<td>{escape(report_text.structure(measurement))}</td><td>{escape(measurement.quantity.meaning)}</td>",
-        f'<td class="n">{measurement.value:.1f}</td><td>{escape(measurement.unit.meaning)}</td>',
+        f'<td class="n">{report_text.rounded(measurement.value)}</td><td>{escape(measurement.unit.meaning)}</td>',
         f"<td>{span}</td><td>{'' if flag == 'Normal' else flag}</td>",
     ]
     return f"<tr>{''.join(cells)}</tr>"

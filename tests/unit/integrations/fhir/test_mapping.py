@@ -296,7 +296,7 @@ def test_no_tumor_is_said_and_not_left_out() -> None:
 def test_the_conclusion_of_a_tumor_is_coded_and_in_words() -> None:
     """For whoever reads no Observations."""
     diagnostic = only(tumor_report(), "DiagnosticReport")
-    assert "Tumour found: 3.2 mL, probability 87.5 %." in diagnostic["conclusion"]
+    assert "Tumour found: 3.25 mL, probability 87.5 %." in diagnostic["conclusion"]
     assert [code["coding"][0]["code"] for code in diagnostic["conclusionCode"]] == ["108369006"]
 
 
