@@ -9,7 +9,6 @@ from functools import partial
 from typing import Any
 
 from dicom_node.rounds import Stop
-from dicom_node.standing import sent_after
 from dicom_node.withdrawals import WithdrawalOrder, order_of, rejection_notes
 from inference.domain.artifact import DicomArtifact
 from inference.domain.delivery import Wanted
@@ -17,7 +16,7 @@ from inference.domain.job import REVIEWS, Job, ModelReference
 from inference.domain.result import Report
 from inference.domain.review import Review, Verdict, summed_up
 from inference.encoding.gate import check_objects, known_to
-from inference.encoding.revision import revise
+from inference.encoding.revision import revise, sent_after
 from inference.encoding.withdrawal import is_rejection
 from inference.errors import EncodingError, Stage
 from inference.ports import ArtifactSink, ReportSink

@@ -19,7 +19,6 @@ from dicom_node.heartbeat import Heartbeat
 from dicom_node.inputs import Awaited, InputResolver
 from dicom_node.notes import NoteWriter, is_noted, reason_of
 from dicom_node.rounds import Backoff, Outcome, Rounds, Stop
-from dicom_node.standing import sent_after
 from dicom_node.summary import REPORT_WANTED, artifact_entries, summary
 from dicom_node.verdicts import Verdict, failure_of, verdict
 from inference.decoder_pool import DecoderSupply
@@ -39,7 +38,7 @@ from inference.domain.job import (
 )
 from inference.domain.job import WITHDRAWAL as WITHDRAWN_RESULT
 from inference.domain.model_spec import ModelSpec
-from inference.encoding.revision import current
+from inference.encoding.revision import current, sent_after
 from inference.errors import (
     ImplausibleResult,
     JobNotFound,

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from inference.domain.masks import Masks, plane
 from inference.domain.volume import Volume
+from inference.hull import convex_hull
 from inference.parts import largest_part
 
 Points = NDArray[np.float64]
@@ -34,7 +35,7 @@ def long_and_short_axis(masks: Masks, label_value: int, volume: Volume) -> tuple
     """
     largest = plane(masks, _largest_slice(masks, label_value, volume), label_value)
     outline = _outermost(largest_part(largest[np.newaxis])[0]) * np.array(volume.grid.spacing_mm[1:])
-    corners = _convex_hull(outline)
+    corners = convex_hull(outline)
     between = corners[:, np.newaxis] - corners
     lengths = np.hypot(between[..., 0], between[..., 1])
     first, second = np.unravel_index(int(lengths.argmax()), lengths.shape)
@@ -62,22 +63,3 @@ def _outermost(mask: NDArray[np.bool_]) -> Points:
     top, bottom = down.argmax(axis=0), mask.shape[0] - 1 - down[::-1].argmax(axis=0)
     ends = [(rows, left - 0.5), (rows, right + 0.5), (top - 0.5, columns), (bottom + 0.5, columns)]
     return np.concatenate([np.stack(pair, axis=-1) for pair in ends])
-
-
-def _convex_hull(points: Points) -> Points:
-    """Give the corners of the convex hull of points in a plane, in order around it (Andrew's monotone chain)."""
-    ordered = np.unique(points, axis=0).tolist()
-    return np.array(_chain(ordered)[:-1] + _chain(ordered[::-1])[:-1])
-
-
-def _chain(ordered: list[list[float]]) -> list[list[float]]:
-    """Go along one side of the hull: every corner turns the same way."""
-    corners: list[list[float]] = []
-    for x, y in ordered:
-        while len(corners) > 1:
-            (x0, y0), (x1, y1) = corners[-2:]
-            if (x1 - x0) * (y - y0) - (y1 - y0) * (x - x0) > 0:
-                break
-            corners.pop()
-        corners.append([x, y])
-    return corners

@@ -8,6 +8,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from inference.hull import convex_hull
+
 MIN_AREA_PX: Final = 1e-3
 """Anything smaller is no area: a box beside the image, one that is flat, a corner that is none."""
 
@@ -35,7 +37,7 @@ def box_outline(corners: Points, slice_index: int, shape: tuple[int, int]) -> Po
         return None
     for points in (_section(corners, slice_index), corners[:, 1:]):
         rows_columns = np.clip(points + 0.5, 0, shape)
-        outline = _hull(rows_columns[:, ::-1])
+        outline = convex_hull(rows_columns[:, ::-1].round(8), MIN_AREA_PX)
         if _area(outline) > MIN_AREA_PX:
             return np.concatenate([outline, outline[:1]])
     return None
@@ -50,25 +52,6 @@ def _section(corners: Points, slice_index: int) -> Points:
         if height[a] * height[b] < 0
     ]
     return np.array([*crossing, *corners[height == 0]]).reshape(-1, 3)[:, 1:]
-
-
-def _hull(points: Points) -> Points:
-    """Give the corners of the convex hull in order (Andrew's monotone chain)."""
-    ordered = sorted(set(map(tuple, points.round(8).tolist())))
-    return np.array(_chain(ordered)[:-1] + _chain(ordered[::-1])[:-1]).reshape(-1, 2)
-
-
-def _chain(ordered: list[tuple[float, ...]]) -> list[tuple[float, ...]]:
-    chain: list[tuple[float, ...]] = []
-    for x, y in ordered:
-        while len(chain) > 1 and _turn(chain[-2], chain[-1], (x, y)) <= MIN_AREA_PX:
-            chain.pop()
-        chain.append((x, y))
-    return chain
-
-
-def _turn(a: tuple[float, ...], b: tuple[float, ...], c: tuple[float, ...]) -> float:
-    return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
 
 
 def _area(polygon: Points) -> float:

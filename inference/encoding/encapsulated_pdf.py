@@ -13,17 +13,14 @@ from inference.domain.codes import FINDINGS_REPORT, IMAGING_MEASUREMENT_REPORT
 from inference.encoding.concepts import concept
 from inference.encoding.encoding_input import EncodingInput
 from inference.encoding.equipment import (
-    MANUFACTURER,
-    MODEL_NAME,
     Imprint,
     contribution,
-    serial_number,
+    equipment_of,
     series_description,
-    software_versions,
 )
 from inference.encoding.overlay import draw_overlays
 from inference.encoding.page_content import content_of
-from inference.encoding.references import instance_reference
+from inference.encoding.references import instance_references
 from inference.encoding.report_page import lay_out
 from inference.encoding.source_images import SourceImages
 
@@ -78,10 +75,7 @@ def build_pdf(images: SourceImages, source: EncodingInput, imprint: Imprint) -> 
         sop_class_uid=EncapsulatedPDFStorage,
         instance_number=1,
         modality="DOC",
-        manufacturer=MANUFACTURER,
-        manufacturer_model_name=MODEL_NAME,
-        software_versions=software_versions(spec.reference),
-        device_serial_number=serial_number(spec.reference),
+        **equipment_of(spec.reference),
         transfer_syntax_uid=ExplicitVRLittleEndian,
         series_description=series_description(spec.title, "report"),
     )
@@ -99,9 +93,7 @@ def _enclose(document: Dataset, pdf: bytes, images: SourceImages, source: Encodi
     document.AcquisitionDateTime = ""
     document.BurnedInAnnotation = "YES"
     document.RecognizableVisualFeatures = "NO"
-    document.SourceInstanceSequence = [
-        instance_reference(image.SOPClassUID, image.SOPInstanceUID) for image in images.instances
-    ]
+    document.SourceInstanceSequence = instance_references(images.instances)
     document.DocumentTitle = f"AI result: {source.spec.title}, research use only"
     document.ConceptNameCodeSequence = [concept(title)]
     document.MIMETypeOfEncapsulatedDocument = "application/pdf"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
-from typing import Final
+from typing import Any, Final
 
 from highdicom import ContributingEquipment
 from highdicom.sr import DeviceObserverIdentifyingAttributes, ObserverContext
@@ -51,6 +51,16 @@ def serial_number(model: ModelReference) -> str:
     Software has none, so it is what tells one copy from another: the digest of the model's weights.
     """
     return model.digest[:64]
+
+
+def equipment_of(model: ModelReference) -> dict[str, Any]:
+    """Give the Enhanced General Equipment (PS3.3 section C.7.5.2) of an object, as highdicom takes it."""
+    return {
+        "manufacturer": MANUFACTURER,
+        "manufacturer_model_name": MODEL_NAME,
+        "software_versions": software_versions(model),
+        "device_serial_number": serial_number(model),
+    }
 
 
 def device_uid(model: ModelReference) -> UID:

@@ -28,14 +28,11 @@ from inference.domain.result import Refusal
 from inference.domain.study import InstanceIdentity
 from inference.encoding.concepts import concept
 from inference.encoding.equipment import (
-    MANUFACTURER,
-    MODEL_NAME,
     NOTICE,
     Imprint,
     contribution,
-    serial_number,
+    equipment_of,
     series_description,
-    software_versions,
 )
 from inference.encoding.libraries import LIBRARY_ERRORS, silence
 from inference.encoding.part10 import to_artifact
@@ -112,10 +109,7 @@ def _document(subject: NoteSubject) -> Dataset:
         series_number=spec.publication.series_number + _BEYOND_SEG,
         sop_instance_uid=subject.uids.instance(f"NOTE {refusal.code} {refusal.message}"),
         instance_number=1,
-        manufacturer=MANUFACTURER,
-        manufacturer_model_name=MODEL_NAME,
-        software_versions=software_versions(spec.reference),
-        device_serial_number=serial_number(spec.reference),
+        **equipment_of(spec.reference),
         is_complete=True,
         is_final=False,
         is_verified=False,

@@ -17,22 +17,17 @@ from inference.domain.model_spec import LabelSpec, ModelSpec
 from inference.encoding.concepts import concept
 from inference.encoding.encoding_input import EncodingInput
 from inference.encoding.equipment import (
-    MANUFACTURER,
-    MODEL_NAME,
     Imprint,
     contribution,
-    serial_number,
+    equipment_of,
     series_description,
-    software_versions,
 )
-from inference.encoding.references import instance_reference
+from inference.encoding.references import instance_references
+from inference.encoding.seg_pixels import CERTAIN
 from inference.encoding.source_images import SourceImages
 
 SERIES_OFFSET: Final = 5
 """Added to the Series Number of the SEG."""
-
-CERTAIN: Final = 255
-"""The stored value of probability 1."""
 
 LEAST: Final = 26
 """A map that reaches less than a tenth anywhere is not made: it would be black."""
@@ -84,10 +79,7 @@ def _build(
         series_number=spec.publication.series_number + SERIES_OFFSET,
         sop_instance_uid=uids.instance(f"PM-{label.value}"),
         instance_number=number,
-        manufacturer=MANUFACTURER,
-        manufacturer_model_name=MODEL_NAME,
-        software_versions=software_versions(spec.reference),
-        device_serial_number=serial_number(spec.reference),
+        **equipment_of(spec.reference),
         contains_recognizable_visual_features=False,
         real_world_value_mappings=[_mapping(label)],
         voi_lut_transformations=[VOILUTTransformation(window_center=0.5, window_width=1.0)],
@@ -99,9 +91,7 @@ def _build(
         contributing_equipment=[contribution(spec.reference)],
         series_description=series_description(spec.title, "probability"),
     )
-    parametric_map.SourceImageSequence = [
-        instance_reference(image.SOPClassUID, image.SOPInstanceUID) for image in images.instances
-    ]
+    parametric_map.SourceImageSequence = instance_references(images.instances)
     parametric_map.SharedFunctionalGroupsSequence[0].FrameAnatomySequence = [_anatomy(label, spec)]
     images.refer(parametric_map)
     _order_frames(parametric_map)

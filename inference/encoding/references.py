@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from highdicom.sr import CodedConcept
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
@@ -15,6 +17,11 @@ def instance_reference(sop_class_uid: str, sop_instance_uid: str) -> Dataset:
     reference.ReferencedSOPClassUID = sop_class_uid
     reference.ReferencedSOPInstanceUID = sop_instance_uid
     return reference
+
+
+def instance_references(instances: Iterable[Dataset]) -> list[Dataset]:
+    """Give the references to several instances, in their order."""
+    return [instance_reference(instance.SOPClassUID, instance.SOPInstanceUID) for instance in instances]
 
 
 def source_image(frame: SourceFrame) -> Dataset:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from io import BytesIO
 from typing import Final
 
@@ -106,6 +106,32 @@ def _names_of_excluded(standing: Sequence[DicomArtifact], review: Review) -> Seq
     if not known.union(names).issuperset(review.excluded):
         raise EncodingError("an excluded finding is none of this result")
     return [names[uid] for uid in review.excluded if names.get(uid)]
+
+
+def sent_after(
+    artifacts: Sequence[DicomArtifact], model: ModelReference, reviews: Iterable[Review]
+) -> Sequence[DicomArtifact]:
+    """Give every object that has been sent once these reviews were told; not all of them stand.
+
+    None of it needs to be kept, for the same reviews of the same objects make the same objects.
+
+    Parameters
+    ----------
+    artifacts
+        As the model made them.
+    model
+        Which model.
+    reviews
+        Oldest first.
+
+    Raises
+    ------
+    EncodingError
+        If the stored objects cannot be revised.
+    """
+    for review in reviews:
+        artifacts = [*artifacts, *revise(artifacts, model, review)]
+    return artifacts
 
 
 def current(artifacts: Sequence[DicomArtifact]) -> Sequence[DicomArtifact]:

@@ -10,13 +10,10 @@ from pydicom.dataset import Dataset
 
 from inference.encoding.encoding_input import EncodingInput
 from inference.encoding.equipment import (
-    MANUFACTURER,
-    MODEL_NAME,
     Imprint,
     contribution,
-    serial_number,
+    equipment_of,
     series_description,
-    software_versions,
 )
 from inference.encoding.legend import with_legend
 from inference.encoding.overlay import LARGEST_PX, SMALLEST_PX, Overlay, draw_overlays, letters
@@ -66,10 +63,7 @@ def _build(overlay: Overlay, number: int, images: SourceImages, source: Encoding
         series_number=spec.publication.series_number + SERIES_OFFSET,
         sop_instance_uid=uids.instance(f"SC-{number}"),
         instance_number=number,
-        manufacturer=MANUFACTURER,
-        manufacturer_model_name=MODEL_NAME,
-        software_versions=software_versions(spec.reference),
-        device_serial_number=serial_number(spec.reference),
+        **equipment_of(spec.reference),
         contributing_equipment=[contribution(spec.reference)],
         series_description=series_description(spec.title, "pictures"),
     )

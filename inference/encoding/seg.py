@@ -22,13 +22,10 @@ from inference.domain.model_spec import LabelSpec, ModelSpec
 from inference.domain.result import Segment
 from inference.encoding.concepts import concept
 from inference.encoding.equipment import (
-    MANUFACTURER,
-    MODEL_NAME,
     Imprint,
     contribution,
-    serial_number,
+    equipment_of,
     series_description,
-    software_versions,
 )
 from inference.encoding.seg_frames import Drawn, list_frames, pixels
 from inference.encoding.seg_groups import refer_to_instances, with_frames
@@ -120,10 +117,7 @@ def _with_one_frame(images: SourceImages, drawn: Drawn, imprint: Imprint, kind: 
         series_number=spec.publication.series_number,
         sop_instance_uid=uids.instance(name),
         instance_number=1,
-        manufacturer=MANUFACTURER,
-        manufacturer_model_name=MODEL_NAME,
-        software_versions=software_versions(spec.reference),
-        device_serial_number=serial_number(spec.reference),
+        **equipment_of(spec.reference),
         max_fractional_value=CERTAIN,
         content_label="SEGMENTATION",
         content_description=_content_description(drawn, spec),

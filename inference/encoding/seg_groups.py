@@ -21,6 +21,7 @@ from pydicom.tag import Tag
 
 from inference.domain.artifact import Segmentation
 from inference.domain.volume import SourceFrame
+from inference.encoding.references import instance_references
 from inference.encoding.repair import decimal_string
 from inference.encoding.seg_frames import Frames, positions_of
 from inference.encoding.source_images import SourceImages
@@ -41,12 +42,7 @@ def refer_to_instances(seg: Dataset, images: SourceImages) -> None:
     images
         The source.
     """
-    references = []
-    for instance in images.instances:
-        reference = Dataset()
-        reference.ReferencedSOPClassUID = instance.SOPClassUID
-        reference.ReferencedSOPInstanceUID = instance.SOPInstanceUID
-        references.append(reference)
+    references = instance_references(images.instances)
     seg.SourceImageSequence = references
     seg.ReferencedSeriesSequence[0].ReferencedInstanceSequence = references
 

@@ -14,6 +14,7 @@ from pydicom.uid import MRImageStorage
 
 from inference.domain.identifiers import UID
 from inference.domain.volume import SourceFrame, Volume
+from inference.encoding.references import instance_reference
 from inference.encoding.repair import decimal_string
 from inference.encoding.source import TYPE_2, normalise
 from inference.errors import EncodingError
@@ -103,10 +104,7 @@ class SourceImages:
         kept: dict[str, Dataset] = {}
         for reference in references:
             frame = self.frames[reference.ReferencedSOPInstanceUID]
-            real = Dataset()
-            real.ReferencedSOPInstanceUID = frame.sop_instance_uid
-            real.ReferencedSOPClassUID = frame.sop_class_uid
-            kept.setdefault(frame.sop_instance_uid, real)
+            kept.setdefault(frame.sop_instance_uid, instance_reference(frame.sop_class_uid, frame.sop_instance_uid))
         return list(kept.values())
 
     def _refer_to_frame(self, reference: Dataset) -> None:

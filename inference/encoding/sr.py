@@ -12,14 +12,11 @@ from inference.domain.model_spec import ModelSpec
 from inference.domain.study import InstanceIdentity
 from inference.encoding.concepts import concept
 from inference.encoding.equipment import (
-    MANUFACTURER,
-    MODEL_NAME,
     Imprint,
     contribution,
+    equipment_of,
     observer,
-    serial_number,
     series_description,
-    software_versions,
 )
 from inference.encoding.source_images import SourceImages
 from inference.encoding.sr_evaluations import evaluations, qualitative_evaluations
@@ -72,10 +69,7 @@ def build_sr(
         series_number=spec.publication.series_number + 1,
         sop_instance_uid=uids.instance(name if predecessor is None else f"{name} {predecessor.sop_instance_uid}"),
         instance_number=1,
-        manufacturer=MANUFACTURER,
-        manufacturer_model_name=MODEL_NAME,
-        software_versions=software_versions(spec.reference),
-        device_serial_number=serial_number(spec.reference),
+        **equipment_of(spec.reference),
         is_complete=True,
         is_final=False,
         is_verified=False,
