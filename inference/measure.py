@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from inference.diameters import long_and_short_axis
 from inference.domain.answer import Answer, Classified, Detected, Segmented
-from inference.domain.codes import LONG_AXIS, MILLILITRE, MILLIMETRE, SHORT_AXIS, VOLUME, Code
+from inference.domain.codes import LONG_AXIS, MILLILITRE, MILLIMETRE, SHORT_AXIS, VOLUME
 from inference.domain.geometry import Grid
-from inference.domain.masks import Masks, foreground, labelled_voxels
+from inference.domain.masks import Masks, foreground, labelled_voxels, without
 from inference.domain.model_spec import LabelSpec, ModelSpec, Publication, Task
 from inference.domain.result import AnalysisResult, Finding, Measurement, Segment
 from inference.domain.volume import Volume
@@ -63,13 +63,14 @@ def _findings(answer: Classified | Detected, spec: ModelSpec, uids: OutputUIDs) 
 
 
 def _segmented(answer: Segmented, volume: Volume, spec: ModelSpec, uids: OutputUIDs) -> AnalysisResult:
-    sums = _sums(answer.masks, volume.array, len(spec.labels) + 1)
-    segments = _segments(answer.masks, sums, volume, spec, uids)
-    lesion = foreground(answer.masks)
+    masks = _on_images(answer.masks, volume, len(spec.labels) + 1)
+    sums = _sums(masks, volume.array, len(spec.labels) + 1)
+    segments = _segments(masks, sums, volume, spec, uids)
+    lesion = foreground(masks)
     total_ml = int(np.count_nonzero(lesion)) * volume.grid.voxel_volume_ml
     is_tumor = spec.task is Task.TUMOR_DETECTION
     return AnalysisResult(
-        labels=answer.masks,
+        labels=masks,
         segments=segments,
         absent=tuple(label for label in spec.labels if not sums.count[label.value]),
         totals=_totals(total_ml, spec.publication),
@@ -97,37 +98,39 @@ def _segments(masks: Masks, sums: _Sums, volume: Volume, spec: ModelSpec, uids: 
             label=label,
             voxel_count=int(sums.count[label.value]),
             centroid_lps_mm=_centroid(sums, label.value, grid),
-            volume=_volume(label, float(sums.count[label.value]) * grid.voxel_volume_ml, uids),
+            volume=_volume(label, float(sums.count[label.value]) * grid.voxel_volume_ml, spec, uids),
             mean_value=float(sums.value[label.value] / sums.count[label.value]),
-            diameters=_diameters(label, masks, volume, uids) if label.diameters else (),
+            diameters=_diameters(label, masks, volume, spec, uids) if label.diameters else (),
         )
         for number, label in enumerate(present, start=1)
     )
 
 
-def _volume(label: LabelSpec, millilitres: float, uids: OutputUIDs) -> Measurement:
-    measured = _measurement(label, (VOLUME, MILLILITRE), millilitres, uids)
-    return replace(measured, reference_range=label.usual_ml)
-
-
-def _diameters(label: LabelSpec, masks: Masks, volume: Volume, uids: OutputUIDs) -> tuple[Measurement, ...]:
-    long_mm, short_mm = long_and_short_axis(masks, label.value, volume)
-    measured = ((LONG_AXIS, long_mm), (SHORT_AXIS, short_mm))
-    return tuple(_measurement(label, (quantity, MILLIMETRE), value, uids) for quantity, value in measured)
-
-
-def _measurement(label: LabelSpec, quantity_in: tuple[Code, Code], value: float, uids: OutputUIDs) -> Measurement:
-    """Say what was measured of a structure, as a quantity in a unit."""
-    quantity, unit = quantity_in
+def _volume(label: LabelSpec, millilitres: float, spec: ModelSpec, uids: OutputUIDs) -> Measurement:
+    """Give the volume of a structure, with its name, its site and the identity that all objects share."""
+    site = label.site(spec.publication.region)
     return Measurement(
         label=label.name,
         finding=label.type,
-        quantity=quantity,
-        value=value,
-        unit=unit,
+        quantity=VOLUME,
+        value=millilitres,
+        unit=MILLILITRE,
         tracking_uid=uids.tracking(label.value),
         tracking_id=label.name,
+        reference_range=label.usual_ml,
         laterality=label.laterality,
+        site=None if site == label.type else site,
+    )
+
+
+def _diameters(
+    label: LabelSpec, masks: Masks, volume: Volume, spec: ModelSpec, uids: OutputUIDs
+) -> tuple[Measurement, ...]:
+    long_mm, short_mm = long_and_short_axis(masks, label.value, volume)
+    of_label = replace(_volume(label, 0.0, spec, uids), unit=MILLIMETRE, reference_range=None)
+    return tuple(
+        replace(of_label, quantity=quantity, value=value)
+        for quantity, value in ((LONG_AXIS, long_mm), (SHORT_AXIS, short_mm))
     )
 
 
@@ -136,6 +139,18 @@ def _totals(total_ml: float, publication: Publication) -> tuple[Measurement, ...
     if publication.total is None:
         return ()
     return (Measurement(publication.total, publication.region, VOLUME, total_ml, MILLILITRE),)
+
+
+def _on_images(masks: Masks, volume: Volume, classes: int) -> Masks:
+    """Leave out labels that are on interpolated slices alone: no image shows them, and nothing can refer to one."""
+    filled = [number for number, frame in enumerate(volume.frames) if frame is None]
+    if len(filled) in (0, len(volume.frames)):
+        return masks
+    counts = np.array(
+        [np.bincount(labelled_voxels(masks, n)[0], minlength=classes) for n in range(len(volume.frames))]
+    )
+    unseen = np.flatnonzero((counts.sum(axis=0) > 0) & (counts.sum(axis=0) == counts[filled].sum(axis=0)))
+    return without(masks, unseen.tolist()) if unseen.size else masks
 
 
 def _sums(masks: Masks, values: NDArray[np.float32], classes: int) -> _Sums:

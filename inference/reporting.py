@@ -50,7 +50,7 @@ def build_report(
         procedure=spec.publication.procedure,
         region=spec.publication.region,
         measurements=_measurements(result),
-        absent=tuple(label.name for label in result.absent),
+        absent=tuple(label.sided_name for label in result.absent),
         evidence=tuple(_evidence(each) for each in artifacts if source.order.is_named(each)),
         warnings=source.volume.warnings,
         produced_at=source.produced_at,

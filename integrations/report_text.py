@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
-from inference.domain.result import Finding, Measurement, Report, TumorDetection
+from inference.domain.phrases import rounded
+from inference.domain.result import Finding, Report, TumorDetection
 from inference.domain.review import Review, Verdict
 
 RESEARCH: Final = "Research use only. Not for diagnosis."
@@ -83,29 +83,10 @@ def person_name(family: str, given: str) -> str:
     return separator.join(filter(None, [family, given]))
 
 
-def rounded(value: float) -> str:
-    """Write a measured number for people: three digits that mean something, and never 0 for what is not.
-
-    Parameters
-    ----------
-    value
-        In whatever unit.
-    """
-    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.3g}"
-
-
-def structure(measurement: Measurement) -> str:
-    """Name what was measured, with its side where the name does not say it."""
-    side = measurement.laterality
-    if side is None or side.meaning.lower() in re.findall(r"\w+", measurement.label.lower()):
-        return measurement.label
-    return f"{side.meaning} {measurement.label}"
-
-
 def finding_sentence(finding: Finding) -> str:
     """Say whether something is there, and how sure that is."""
     known = "" if finding.probability is None else f", {_probability(finding.probability)}"
-    return f"{finding.tracking_id}: {'present' if finding.present else 'absent'}{known}."
+    return f"{finding.sided_name}: {'present' if finding.present else 'absent'}{known}."
 
 
 def sentence(words: str) -> str:

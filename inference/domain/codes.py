@@ -54,6 +54,9 @@ PERCENT: Final = Code("%", "UCUM", "%")
 PROBABILITY: Final = Code("122157", "DCM", "Probability")
 NEOPLASM: Final = Code("108369006", "SCT", "Neoplasm")
 """CID 7151 Segmentation Property Type."""
+FINDING: Final = Code("121071", "DCM", "Finding")
+LATERALITY: Final = Code("272741003", "SCT", "Laterality")
+FINDING_SITE: Final = Code("363698007", "SCT", "Finding Site")
 PRESENCE: Final = Code("121052", "DCM", "Presence of property")
 PRESENT: Final = Code("52101004", "SCT", "Present")
 """CID 240 Present-Absent."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TypeAlias
 
 import numpy as np
@@ -51,6 +52,16 @@ def foreground(masks: Masks) -> NDArray[np.bool_]:
     drawn = masks.astype(np.bool_, copy=False)
     union: NDArray[np.bool_] = np.logical_or.reduce(drawn, axis=0) if drawn.ndim == 4 else drawn
     return union
+
+
+def without(masks: Masks, label_values: Collection[int]) -> Masks:
+    """Give a copy in which some labels are nowhere."""
+    left = masks.copy()
+    if masks.ndim == 4:
+        left[[value - 1 for value in label_values]] = False
+    else:
+        left[np.isin(masks, list(label_values))] = 0
+    return left
 
 
 def overlap(masks: Masks) -> bool:

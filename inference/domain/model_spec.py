@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from inference.domain.codes import Code
+from inference.domain.codes import ANATOMICAL_STRUCTURE, Code
 from inference.domain.job import ModelReference
+from inference.domain.phrases import sided
 
 
 class Weighting(StrEnum):
@@ -337,6 +338,21 @@ class LabelSpec:
     laterality: Code | None = None
     usual_ml: tuple[float, float] | None = None
     diameters: bool = False
+
+    @property
+    def sided_name(self) -> str:
+        """The name with the side."""
+        return sided(self.name, self.laterality)
+
+    def site(self, region: Code) -> Code:
+        """Name where it is: a structure is its own site, anything else lies where the label or the model says.
+
+        Parameters
+        ----------
+        region
+            Of the model.
+        """
+        return self.type if self.category == ANATOMICAL_STRUCTURE else self.anatomy or region
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from inference.domain.identifiers import UID
 from inference.domain.job import ModelReference
 from inference.domain.masks import Masks, plane
 from inference.domain.model_spec import LabelSpec, Task
+from inference.domain.phrases import sided
 from inference.domain.study import InstanceIdentity
 
 
@@ -38,6 +39,8 @@ class Measurement:
         Lowest and highest usual value, in ``unit``; None where the model states none.
     laterality
         Side of what was measured (CID 244); None where it has none.
+    site
+        Where it is, for what is no anatomical structure itself; None where ``finding`` is its own site.
     """
 
     label: str
@@ -49,6 +52,12 @@ class Measurement:
     tracking_id: str | None = None
     reference_range: tuple[float, float] | None = None
     laterality: Code | None = None
+    site: Code | None = None
+
+    @property
+    def sided_name(self) -> str:
+        """The name for people with the side."""
+        return sided(self.label, self.laterality)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +132,11 @@ class Finding:
     tracking_uid: UID
     tracking_id: str
     place: Place | None = None
+
+    @property
+    def sided_name(self) -> str:
+        """The tracking identifier, which counts several of a kind, with the side."""
+        return sided(self.tracking_id, self.label.laterality)
 
 
 @dataclass(frozen=True, slots=True)

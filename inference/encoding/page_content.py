@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pydicom.dataset import Dataset
 
+from inference.domain.phrases import rounded
 from inference.domain.result import Measurement, NameGroup, Segment, Subject
 from inference.encoding.encoding_input import EncodingInput
 from inference.encoding.repair import parse_date
@@ -17,7 +18,6 @@ from inference.encoding.wording import (
     finding_lines,
     not_found,
     nothing_found,
-    volume_text,
 )
 
 SEPARATOR = " / "
@@ -140,7 +140,7 @@ def _structure(segment: Segment) -> StructureRow:
     return StructureRow(
         name=label.name,
         side=label.laterality.meaning if label.laterality else "",
-        volume=volume_text(volume_ml),
+        volume=rounded(volume_ml),
         usual=f"{usual[0]:g}-{usual[1]:g}" if usual else "",
         diameters=" × ".join(f"{diameter.value:.1f}" for diameter in segment.diameters),
         mark=mark,
@@ -150,7 +150,7 @@ def _structure(segment: Segment) -> StructureRow:
 
 def _total(total: Measurement) -> StructureRow:
     usual = total.reference_range
-    return StructureRow(total.label, "", volume_text(total.value), f"{usual[0]:g}-{usual[1]:g}" if usual else "")
+    return StructureRow(total.label, "", rounded(total.value), f"{usual[0]:g}-{usual[1]:g}" if usual else "")
 
 
 def _paragraphs(source: EncodingInput) -> Iterator[tuple[str, str]]:

@@ -12,7 +12,7 @@ from highdicom.sr import CodedConcept
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from inference.domain.codes import ANATOMICAL_STRUCTURE, LEFT, PROBABILITY, RIGHT, RIGHT_AND_LEFT
+from inference.domain.codes import LEFT, PROBABILITY, RIGHT, RIGHT_AND_LEFT
 from inference.domain.model_spec import LabelSpec, ModelSpec
 from inference.encoding.concepts import concept
 from inference.encoding.encoding_input import EncodingInput
@@ -115,12 +115,9 @@ def _order_frames(parametric_map: Dataset) -> None:
 
 def _anatomy(label: LabelSpec, spec: ModelSpec) -> Dataset:
     """Say where the label is (PS3.3 section C.7.6.16.2.8); dcmqi reads no map that does not."""
-    is_structure = label.category == ANATOMICAL_STRUCTURE
     anatomy = Dataset()
     anatomy.FrameLaterality = _UNPAIRED if label.laterality is None else _SIDES.get(label.laterality, _UNPAIRED)
-    anatomy.AnatomicRegionSequence = [
-        concept(label.type if is_structure else label.anatomy or spec.publication.region)
-    ]
+    anatomy.AnatomicRegionSequence = [concept(label.site(spec.publication.region))]
     return anatomy
 
 

@@ -155,7 +155,7 @@ def _describe(segment: Segment, spec: ModelSpec) -> SegmentDescription:
         algorithm_identification=algorithm,
         tracking_uid=segment.volume.tracking_uid,
         tracking_id=segment.volume.tracking_id,
-        anatomic_regions=None if is_structure else [concept(label.anatomy or spec.publication.region)],
+        anatomic_regions=None if is_structure else [concept(label.site(spec.publication.region))],
         display_color=CIELabColor.from_rgb(*label.colour_rgb),
     )
     _add_side(description, label)

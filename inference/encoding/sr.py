@@ -53,7 +53,8 @@ def build_sr(
         As highdicom does, if the source does not allow it.
     """
     spec, uids, name = imprint.spec, imprint.uids, _name(evidence)
-    groups, unplaced, totals = measurement_groups(evidence), evaluations(evidence.result), evidence.result.totals
+    groups, totals = measurement_groups(evidence), evidence.result.totals
+    unplaced = evaluations(evidence.result, spec.publication.region)
     report = report_root(IMAGING_MEASUREMENT_REPORT if groups else FINDINGS_REPORT, spec, is_continuous=bool(groups))
     if groups:
         report.ContentSequence.extend(sr.ImageLibrary(_library(images)))

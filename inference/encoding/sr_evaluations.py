@@ -7,8 +7,8 @@ this container.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
 from highdicom import sr
 from pydicom.dataset import Dataset
@@ -17,6 +17,8 @@ from pydicom.sr.codedict import codes
 from inference.domain.codes import (
     ABSENT,
     COMMENT,
+    FINDING_SITE,
+    LATERALITY,
     MILLILITRE,
     NEOPLASM,
     PERCENT,
@@ -27,6 +29,7 @@ from inference.domain.codes import (
     Code,
 )
 from inference.domain.identifiers import UID
+from inference.domain.model_spec import LabelSpec
 from inference.domain.result import AnalysisResult, Finding, Measurement, TumorDetection
 from inference.encoding.concepts import concept
 from inference.encoding.equipment import NOTICE
@@ -49,6 +52,8 @@ class Evaluation:
         Quantity, value and unit of what is known of it.
     tracking
         UID and name of the identity that FHIR shares; None where there is none.
+    site, side
+        Where it was looked for, and on which side; None where ``code`` is its own site, or where it has no side.
     """
 
     name: str
@@ -56,6 +61,8 @@ class Evaluation:
     present: bool
     numbers: tuple[tuple[Code, float, Code], ...] = ()
     tracking: tuple[UID, str] | None = None
+    site: Code | None = None
+    side: Code | None = None
 
     @property
     def sentence(self) -> str:
@@ -64,15 +71,22 @@ class Evaluation:
         return f"{self.name}: {'present' if self.present else 'absent'}{numbers}."
 
 
-def evaluations(result: AnalysisResult) -> list[Evaluation]:
+def evaluations(result: AnalysisResult, region: Code) -> list[Evaluation]:
     """List what a result says that has no place.
 
     The answer of a tumour job, findings without a place, and structures that were not found.
+
+    Parameters
+    ----------
+    result
+        The result.
+    region
+        Where the model looks.
     """
     tumor = [] if result.task is None else [_tumor(result.task)]
-    findings = [_finding(finding) for finding in result.findings if finding.place is None]
+    findings = [_finding(finding, region) for finding in result.findings if finding.place is None]
     said = {evaluation.code for evaluation in tumor}
-    absent = [Evaluation(label.name, label.type, False) for label in result.absent if label.type not in said]
+    absent = [_absent(label, region) for label in result.absent if label.type not in said]
     return [*tumor, *findings, *absent]
 
 
@@ -149,11 +163,21 @@ def _tumor(task: TumorDetection) -> Evaluation:
     return Evaluation("Tumour", NEOPLASM, task.tumor_detected, tuple(numbers))
 
 
-def _finding(finding: Finding) -> Evaluation:
+def _absent(label: LabelSpec, region: Code) -> Evaluation:
+    site = label.site(region)
+    return Evaluation(
+        label.sided_name, label.type, False, site=None if site == label.type else site, side=label.laterality
+    )
+
+
+def _finding(finding: Finding, region: Code) -> Evaluation:
     known = finding.probability is not None
-    numbers = ((PROBABILITY, percentage(finding.probability or 0.0), PERCENT),) if known else ()
-    tracking = (finding.tracking_uid, finding.tracking_id)
-    return Evaluation(finding.label.name, finding.label.type, finding.present, numbers, tracking)
+    return replace(
+        _absent(finding.label, region),
+        present=finding.present,
+        numbers=((PROBABILITY, percentage(finding.probability or 0.0), PERCENT),) if known else (),
+        tracking=(finding.tracking_uid, finding.tracking_id),
+    )
 
 
 def _item(evaluation: Evaluation) -> sr.CodeContentItem:
@@ -163,7 +187,8 @@ def _item(evaluation: Evaluation) -> sr.CodeContentItem:
         concept(PRESENT if evaluation.present else ABSENT),
         relationship_type=sr.RelationshipTypeValues.CONTAINS,
     )
-    children: list[sr.ContentItem] = [
+    children: list[sr.ContentItem] = [*_where(evaluation)]
+    children += [
         sr.NumContentItem(
             concept(what), value, concept(unit), relationship_type=sr.RelationshipTypeValues.HAS_PROPERTIES
         )
@@ -179,3 +204,17 @@ def _item(evaluation: Evaluation) -> sr.CodeContentItem:
     if children:
         item.ContentSequence = sr.ContentSequence(children)
     return item
+
+
+def _where(evaluation: Evaluation) -> Iterator[sr.ContentItem]:
+    """Say where it was looked for: the site with its side, or the side alone where the code is its own site."""
+    modifier = sr.RelationshipTypeValues.HAS_CONCEPT_MOD
+    side = evaluation.side
+    sides = [] if side is None else [sr.CodeContentItem(concept(LATERALITY), concept(side), modifier)]
+    if evaluation.site is None:
+        yield from sides
+        return
+    site = sr.CodeContentItem(concept(FINDING_SITE), concept(evaluation.site), modifier)
+    if sides:
+        site.ContentSequence = sr.ContentSequence(sides)
+    yield site

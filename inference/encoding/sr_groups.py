@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from inference.domain.codes import (
-    ANATOMICAL_STRUCTURE,
     AREA,
     ARTIFICIAL_INTELLIGENCE,
     PERCENT,
@@ -173,12 +172,8 @@ def _rounded(value: float) -> float:
 
 
 def _site(label: LabelSpec, spec: ModelSpec) -> sr.FindingSite:
-    """Name where the finding is: a structure is its own site, anything else lies where its label or the model says.
-
-    OHIF writes the site beside the contour, and no other name of the finding.
-    """
-    is_structure = label.category == ANATOMICAL_STRUCTURE
-    site = label.type if is_structure else label.anatomy or spec.publication.region
+    """Name where the finding is; OHIF writes the site beside the contour, and no other name of the finding."""
+    site = label.site(spec.publication.region)
     return sr.FindingSite(concept(site), laterality=None if label.laterality is None else concept(label.laterality))
 
 

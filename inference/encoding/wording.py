@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from inference.domain.codes import ANATOMICAL_STRUCTURE
 from inference.domain.model_spec import LabelSpec, ModelSpec, Task
+from inference.domain.phrases import rounded
 from inference.domain.result import AnalysisResult, Finding, Segment
 from inference.encoding.sr_groups import percentage
 
@@ -38,7 +38,7 @@ class Line:
 
 def structure_line(segment: Segment) -> Line:
     """Say the volume of a structure."""
-    return Line(sided_name(segment.label), f"{volume_text(segment.volume.value)} mL", segment.label.colour_rgb)
+    return Line(segment.label.sided_name, f"{rounded(segment.volume.value)} mL", segment.label.colour_rgb)
 
 
 def finding_lines(findings: Iterable[Finding]) -> Iterator[Line]:
@@ -49,7 +49,7 @@ def finding_lines(findings: Iterable[Finding]) -> Iterator[Line]:
             continue
         number = counts[finding.label.value] = counts.get(finding.label.value, 0) + 1
         drawn = finding.place is not None
-        name = f"{finding.label.name} {number}" if drawn else finding.label.name
+        name = f"{finding.label.sided_name} {number}" if drawn else finding.label.sided_name
         said = "present" if finding.probability is None else percent_text(finding.probability)
         yield Line(name, said, finding.label.colour_rgb if drawn else None)
 
@@ -63,17 +63,11 @@ def answer_line(result: AnalysisResult) -> Line | None:
 
 def not_found(result: AnalysisResult) -> list[str]:
     """Name what was looked for and not found, with the probability where there is one."""
-    absent: dict[str, float | None] = {sided_name(label): None for label in result.absent}
-    absent |= {finding.label.name: finding.probability for finding in result.findings if not finding.present}
+    absent: dict[str, float | None] = {label.sided_name: None for label in result.absent}
+    absent |= {finding.label.sided_name: finding.probability for finding in result.findings if not finding.present}
     if result.task is not None and not result.task.tumor_detected:
         absent[_TUMOUR] = result.task.confidence
     return [name if known is None else f"{name} ({percent_text(known)})" for name, known in absent.items()]
-
-
-def sided_name(label: LabelSpec) -> str:
-    """Name a label with its side, unless its name has it already."""
-    side = "" if label.laterality is None else label.laterality.meaning.lower()
-    return label.name if side in re.findall(r"\w+", label.name.lower()) or not side else f"{label.name}, {side}"
 
 
 def nothing_found(spec: ModelSpec, result: AnalysisResult) -> str:
@@ -88,11 +82,6 @@ def nothing_found(spec: ModelSpec, result: AnalysisResult) -> str:
         return ""
     looks_for_structures = spec.task is Task.SEGMENTATION and all(map(_is_structure, spec.labels))
     return "No structure found" if looks_for_structures else "No finding"
-
-
-def volume_text(volume_ml: float) -> str:
-    """Write a volume with the digits that mean something."""
-    return f"{volume_ml:.1f}" if volume_ml >= 100 else f"{volume_ml:.2f}"
 
 
 def percent_text(probability: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -112,16 +113,25 @@ def _attachment(content_type: str, content: bytes, title: str) -> Resource:
 
 
 def _conclusion_codes(report: Report) -> list[Resource]:
-    """Code what was found, each once; a model that looks for findings and has none says so in words."""
+    """Code what was found, each code once with all that it stands for.
+
+    A model that looks for findings and has none says so in words.
+    """
     if report.refusal is not None:
         reason = {"system": FHIR_SYSTEMS["99NEURONOVA"], "code": report.refusal.code}
         return [{"coding": [reason], "text": f"Not analysed: {report.refusal.message}"}]
-    found: dict[Code, str] = {}
+    found: dict[Code, Counter[str]] = defaultdict(Counter)
     if report.tumor is not None and report.tumor.tumor_detected:
-        found[NEOPLASM] = "Tumour"
+        found[NEOPLASM]["Tumour"] += 1
     for finding in report.findings:
         if finding.present:
-            found.setdefault(finding.label.type, finding.label.name)
+            found[finding.label.type][finding.label.sided_name] += 1
     if not found and (report.tumor is not None or report.findings):
         return [{"text": "No finding"}]
-    return [concept(code, name) for code, name in found.items()]
+    return [concept(code, "; ".join(map(_counted, names.items()))) for code, names in found.items()]
+
+
+def _counted(named: tuple[str, int]) -> str:
+    """Say how many there are of a name, where there are several."""
+    name, number = named
+    return name if number == 1 else f"{name} ({number})"

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from html import escape
 from typing import Final
 
+from inference.domain.phrases import rounded
 from inference.domain.result import Measurement, Report
 from inference.domain.review import Review
 from integrations import report_text
@@ -81,8 +82,8 @@ def _row(measurement: Measurement) -> str:
     span = "" if usual is None else f"{report_text.number(usual[0])} to {report_text.number(usual[1])}"
     flag = "" if usual is None else report_text.interpretation(measurement.value, usual)[1]
     cells = [
-        f"<td>{escape(report_text.structure(measurement))}</td><td>{escape(measurement.quantity.meaning)}</td>",
-        f'<td class="n">{report_text.rounded(measurement.value)}</td><td>{escape(measurement.unit.meaning)}</td>',
+        f"<td>{escape(measurement.sided_name)}</td><td>{escape(measurement.quantity.meaning)}</td>",
+        f'<td class="n">{rounded(measurement.value)}</td><td>{escape(measurement.unit.meaning)}</td>',
         f"<td>{span}</td><td>{'' if flag == 'Normal' else flag}</td>",
     ]
     return f"<tr>{''.join(cells)}</tr>"

@@ -8,6 +8,7 @@ from typing import Any, Final
 from inference.domain.codes import (
     ABSENT,
     FHIR_SYSTEMS,
+    FINDING,
     MILLILITRE,
     MILLIMETRE,
     NEOPLASM,
@@ -17,6 +18,7 @@ from inference.domain.codes import (
     VOLUME,
     Code,
 )
+from inference.domain.phrases import sided
 from inference.domain.result import Finding, Measurement, Report, TumorDetection
 from integrations import report_text
 from integrations.fhir import identifiers
@@ -50,7 +52,7 @@ def observations(report: Report, links: Resource) -> Iterator[tuple[str, Resourc
     if report.tumor is not None:
         yield "tumor", _tumor(report, report.tumor) | shared
     for position, finding in enumerate(report.findings):
-        yield f"finding-{position}", _finding(report, finding) | shared
+        yield f"finding-{position}", _finding(report, finding, links["subject"]) | shared
     for position, measurement in enumerate(report.measurements):
         known_as = _known_as(report, measurement, position)
         yield f"observation-{position}", _measurement(measurement, links["subject"]) | known_as | shared
@@ -80,18 +82,19 @@ def _tumor(report: Report, tumor: TumorDetection) -> Resource:
     }
 
 
-def _finding(report: Report, finding: Finding) -> Resource:
-    probability = finding.probability
+def _finding(report: Report, finding: Finding, subject: Resource) -> Resource:
+    probability, label = finding.probability, finding.label
     components = [] if probability is None else [_component(PROBABILITY, 100 * probability, PERCENT)]
     where = None if finding.place is None else finding.place.centre_lps_mm
+    site = label.site(report.region)
     return {
         "identifier": [
             identifiers.of_report(report, finding.tracking_uid),
             identifiers.dicom_uid(finding.tracking_uid),
         ],
-        "code": concept(finding.label.type, finding.label.name),
+        "code": concept(label.type, label.name),
         "valueCodeableConcept": _presence(finding.present),
-        "bodySite": concept(report.region, report.region.meaning),
+        **_at(site, sided(site.meaning, label.laterality), label.laterality, subject),
     } | present({"component": [*components, *_location(where)]})
 
 
@@ -103,33 +106,36 @@ def _known_as(report: Report, measurement: Measurement, position: int) -> Resour
 
 
 def _measurement(measurement: Measurement, subject: Resource) -> Resource:
-    observation = {
-        "code": concept(
-            measurement.quantity, f"{report_text.structure(measurement)}: {measurement.quantity.meaning}"
-        ),
-        "valueQuantity": _quantity(measurement.value, measurement.unit),
-    }
-    return observation | _site(measurement, subject) | _usual(measurement)
+    """Give a number; what it was measured of is its site or, of what is no structure itself, a component."""
+    side, site = measurement.laterality, measurement.site
+    code = concept(measurement.quantity, f"{measurement.sided_name}: {measurement.quantity.meaning}")
+    observation = {"code": code, "valueQuantity": _quantity(measurement.value, measurement.unit)}
+    finding = concept(measurement.finding, measurement.label)
+    if site is None:
+        where = _at(measurement.finding, measurement.sided_name, side, subject)
+    else:
+        what = {"code": concept(FINDING, FINDING.meaning), "valueCodeableConcept": finding}
+        where = _at(site, sided(site.meaning, side), side, subject) | {"component": [what]}
+    return observation | where | _usual(measurement)
 
 
-def _site(measurement: Measurement, subject: Resource) -> Resource:
-    """Say what was measured, and on which side.
+def _at(site: Code, name: str, side: Code | None, subject: Resource) -> Resource:
+    """Say where something is, and on which side.
 
     An Observation of FHIR R4 has no element for the side: a contained BodyStructure says it, named by the extension
     that R4 has for this.
     """
-    site, side = concept(measurement.finding, measurement.label), measurement.laterality
     if side is None:
-        return {"bodySite": site}
+        return {"bodySite": concept(site, name)}
     structure = {
         "resourceType": "BodyStructure",
         "id": "site",
-        "location": site,
+        "location": concept(site, site.meaning),
         "locationQualifier": [concept(side, side.meaning)],
         "patient": subject,
     }
     where = {"extension": [{"url": _BODY_STRUCTURE, "valueReference": {"reference": "#site"}}]}
-    return {"contained": [structure], "bodySite": where | site | {"text": report_text.structure(measurement)}}
+    return {"contained": [structure], "bodySite": where | concept(site, name)}
 
 
 def _usual(measurement: Measurement) -> Resource:

@@ -124,15 +124,15 @@ def _tumor(report: Report) -> Iterator[_Said]:
 def _findings(report: Report) -> Iterator[_Said]:
     for finding in report.findings:
         name = str(finding.tracking_uid)
-        yield _Said("CWE", coded(finding.label.type, finding.tracking_id), _presence(finding.present), name)
+        yield _Said("CWE", coded(finding.label.type, finding.sided_name), _presence(finding.present), name)
         if finding.probability is not None:
-            yield _probability(finding.tracking_id, finding.probability, name)
+            yield _probability(finding.sided_name, finding.probability, name)
 
 
 def _measurement(measurement: Measurement, position: int) -> _Said:
     """Say a number; the identifier is the quantity, and the structure its alternate (data type CE)."""
     quantity, finding, usual = measurement.quantity, measurement.finding, measurement.reference_range
-    text = f"{report_text.structure(measurement)}: {quantity.meaning}"
+    text = f"{measurement.sided_name}: {quantity.meaning}"
     what = f"{coded(quantity, text)}^{coded(finding)}"
     name = measurement_name(measurement, position)
     span = "" if usual is None else "-".join(map(report_text.number, usual))

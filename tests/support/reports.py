@@ -106,7 +106,7 @@ def tumor_report(names: Names = Names(), *, found: bool = True) -> Report:
         report,
         task=Task.TUMOR_DETECTION,
         tumor=tumor,
-        measurements=(_volume("Tumour", NEOPLASM, 3.25, tracking),) if found else (),
+        measurements=(replace(_volume("Tumour", NEOPLASM, 3.25, tracking), site=BRAIN),) if found else (),
         absent=("Edema",) if found else ("Tumour", "Edema"),
         evidence=report.evidence if found else report.evidence[1:],
         further_sources=(further,),

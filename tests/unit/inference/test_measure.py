@@ -10,9 +10,10 @@ import pytest
 from inference.domain.answer import Answer, Certainty, Classified, Detected, Detection, Segmented
 from inference.domain.codes import BRAIN, LEFT, LONG_AXIS, MILLIMETRE, SHORT_AXIS, Code
 from inference.domain.geometry import Grid
+from inference.domain.identifiers import UID
 from inference.domain.model_spec import ModelSpec, Plausibility, Task
 from inference.domain.result import AnalysisResult, Place, TumorDetection
-from inference.domain.volume import Volume
+from inference.domain.volume import SourceFrame, Volume
 from inference.errors import ImplausibleResult, ModelContractViolated, ReasonCode
 from inference.measure import check_plausible, measure
 from inference.uids import OutputUIDs
@@ -95,6 +96,33 @@ def test_diameters_are_measured_of_labels_that_ask_for_them() -> None:
         assert diameter.unit == MILLIMETRE
         assert (diameter.tracking_uid, diameter.tracking_id) == (one.volume.tracking_uid, one.volume.tracking_id)
         assert (diameter.finding, diameter.laterality, diameter.reference_range) == (label.type, LEFT, None)
+
+
+def test_what_is_no_structure_itself_is_measured_at_a_site() -> None:
+    """A structure is its own."""
+    label, *others = SPEC.labels
+    lobe = Code("83251001", "SCT", "Frontal lobe")
+    lesions = replace(label, category=Code("49755003", "SCT", "Morphologically Abnormal Structure"))
+    for anatomy, site in ((lobe, lobe), (None, SPEC.publication.region)):
+        spec = replace(SPEC, labels=(replace(lesions, anatomy=anatomy, diameters=True), *others))
+        one, three = measured(spec).segments
+        assert {each.site for each in (one.volume, *one.diameters)} == {site}
+        assert three.volume.site is None
+
+
+@pytest.mark.parametrize("overlapping", [False, True])
+def test_what_only_interpolated_slices_show_is_not_found(overlapping: bool) -> None:
+    """No image shows it, so that nothing could refer to one; what images show keeps its interpolated part."""
+    frames = tuple(
+        None if number in (2, 5) else SourceFrame(UID(f"2.25.{number}"), UID("1.2.3"), None) for number in range(8)
+    )
+    masks = np.stack([value == LABELS for value in (1, 2, 3)]) if overlapping else LABELS
+    result = measure(Segmented(masks, {}), replace(VOLUME, frames=frames), SPEC, UIDS)
+    assert [(segment.label.value, segment.voxel_count) for segment in result.segments] == [(1, 24)]
+    assert [label.value for label in result.absent] == [2, 3]
+    assert result.labels is not None
+    assert int(np.count_nonzero(result.labels)) == 24
+    assert np.count_nonzero(masks) == 25
 
 
 def test_probabilities_are_handed_on() -> None:

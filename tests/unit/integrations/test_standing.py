@@ -7,10 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from inference.domain.codes import Code
 from inference.domain.identifiers import UID
 from integrations.lineages import LineageFolder
-from integrations.report_text import rounded, structure
 from integrations.standing import fallen, measurement_name, standing
 from tests.support.reports import Names, findings_report, full_report, tumor_report
 
@@ -74,19 +72,3 @@ def test_the_later_of_two_is_known(tmp_path: Path, hours: int, report: int, expe
     last = memory.last(full_report())
     assert last is not None
     assert last.is_after(full_report(Names(report), hours=hours)) is expected
-
-
-def test_a_side_is_left_out_only_where_the_name_has_it_as_a_word() -> None:
-    """Letters of a side inside another word do not say it."""
-    measured = replace(full_report().measurements[0], laterality=Code("24028007", "SCT", "Right"))
-    assert structure(replace(measured, label="Bright ball")) == "Right Bright ball"
-    assert structure(replace(measured, label="Ball, right")) == "Ball, right"
-
-
-@pytest.mark.parametrize(
-    ("value", "told"),
-    [(0.0, "0"), (0.04, "0.04"), (0.98, "0.98"), (6.0312, "6.03"), (14.25, "14.2"), (1274.0, "1274.0")],
-)
-def test_small_volumes_are_not_nothing(value: float, told: str) -> None:
-    """A lesion of 0.04 mL must not read as 0.0."""
-    assert rounded(value) == told

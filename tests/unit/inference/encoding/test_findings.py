@@ -12,6 +12,7 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset
 
 from inference.domain.artifact import ArtifactKind
+from inference.domain.codes import LEFT, RIGHT
 from inference.domain.result import Place
 from inference.encoding.encoding_input import EncodingInput
 from inference.encoding.objects import encode
@@ -22,6 +23,7 @@ from tests.support.findings import (
     detections,
     items,
     make_case,
+    make_spec,
     mask_of,
     no_lesions,
     overlapping_lesions,
@@ -155,6 +157,23 @@ def test_a_tumor_that_is_not_there_is_said_to_be_absent(case: Case) -> None:
     assert report.SeriesDescription == "AI Tumour finder findings (research only)"
 
 
+def test_what_has_no_place_is_said_of_a_site_and_a_side(case: Case) -> None:
+    """Of a lesion its site is coded with the side, of a structure that was not found the side alone."""
+    encoding = no_lesions(case)
+    tumour, edema = encoding.result.absent
+    left = replace(edema, laterality=LEFT)
+    structure = replace(make_spec().labels[1], laterality=RIGHT)
+    result = replace(encoding.result, absent=(tumour, left, structure))
+    report = report_of(replace(encoding, result=result))
+    of_edema, of_structure = items(report, "Edema") + items(report, "Hippocampus")
+    (site,) = items(of_edema, "Finding Site")
+    assert site.ConceptCodeSequence[0].CodeMeaning == "Brain"
+    assert [side.ConceptCodeSequence[0].CodeMeaning for side in items(site, "Laterality")] == ["Left"]
+    assert items(of_structure, "Finding Site") == []
+    assert [side.ConceptCodeSequence[0].CodeMeaning for side in items(of_structure, "Laterality")] == ["Right"]
+    assert "Left Edema: absent. Right Hippocampus: absent." in words(report)
+
+
 def test_a_report_without_segments_still_lists_its_sources(case: Case) -> None:
     """And no segmentation that does not exist."""
     report = report_of(no_lesions(case))
@@ -197,10 +216,12 @@ root CONTAINER Imaging Findings Report
   HAS CONCEPT MOD CODE Procedure reported = Brain MRI
   CONTAINS CONTAINER Qualitative Evaluations
     CONTAINS CODE Neoplasm = Present
+      HAS CONCEPT MOD CODE Finding Site = Brain
       HAS PROPERTIES NUM Probability = 93 %
       HAS OBS CONTEXT TEXT Tracking Identifier
       HAS OBS CONTEXT UIDREF Tracking Unique Identifier
     CONTAINS CODE Edema = Absent
+      HAS CONCEPT MOD CODE Finding Site = Brain
       HAS PROPERTIES NUM Probability = 3.1 %
       HAS OBS CONTEXT TEXT Tracking Identifier
       HAS OBS CONTEXT UIDREF Tracking Unique Identifier

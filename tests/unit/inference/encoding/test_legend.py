@@ -14,7 +14,7 @@ from inference.domain.result import AnalysisResult
 from inference.encoding.encoding_input import EncodingInput
 from inference.encoding.legend import PANEL_PX, STRIP_PX, legend_lines, with_legend
 from inference.encoding.overlay import Overlay, draw_overlays
-from inference.encoding.wording import Line, nothing_found, volume_text
+from inference.encoding.wording import Line, nothing_found
 from tests.support.findings import (
     Case,
     classified,
@@ -110,11 +110,6 @@ def test_what_is_not_there_is_named_after_what_was_looked_for(case: Case) -> Non
     assert nothing_found(spec, nothing) == "No structure found"
     assert nothing_found(replace(spec, task=Task.CLASSIFICATION), nothing) == "No finding"
     assert nothing_found(spec, case.encoding.result) == ""
-
-
-def test_volumes_have_as_many_digits_as_mean_something() -> None:
-    """A hundredth of a millilitre, a tenth from a hundred on."""
-    assert [volume_text(value) for value in (0.004, 12.345, 1234.56)] == ["0.00", "12.35", "1234.6"]
 
 
 def test_the_picture_stands_unchanged_beside_its_legend(case: Case) -> None:

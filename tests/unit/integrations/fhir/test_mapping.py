@@ -12,7 +12,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from inference.domain.codes import Code
+from inference.domain.codes import LEFT, NEOPLASM, RIGHT, Code
 from inference.domain.result import NameGroup, Report, Subject
 from inference.errors import FHIRRejected
 from integrations.fhir.mapping import report_bundle
@@ -320,11 +320,50 @@ def test_findings_are_observations_that_say_whether_they_are_there() -> None:
 def test_a_finding_is_coded_once_in_the_conclusion() -> None:
     """However often it is there; what is absent is said in words."""
     diagnostic = only(findings_report(), "DiagnosticReport")
-    assert [code["text"] for code in diagnostic["conclusionCode"]] == ["Tumour"]
+    assert [code["text"] for code in diagnostic["conclusionCode"]] == ["Tumour (2)"]
     assert (
         "Tumour 1: present, probability 93.4 %. Tumour 2: present, probability 70 %. Edema: absent."
         in (diagnostic["conclusion"])
     )
+
+
+def test_what_several_labels_say_by_one_code_is_named_by_all_of_them() -> None:
+    """A left and a right one are one code, and a reader of the code still learns of both."""
+    report = findings_report()
+    first, second, _ = report.findings
+    left, right = (replace(first.label, laterality=side) for side in (LEFT, RIGHT))
+    both = (replace(first, label=left), replace(second, label=right), replace(second, label=right))
+    diagnostic = only(replace(report, findings=both), "DiagnosticReport")
+    (code,) = diagnostic["conclusionCode"]
+    assert code["text"] == "Left Tumour; Right Tumour (2)"
+
+
+def test_a_finding_lies_where_its_label_says_and_on_its_side() -> None:
+    """Of a label without a place of its own the model's region is the site."""
+    report = findings_report()
+    lobe = Code("83251001", "SCT", "Frontal lobe")
+    sided_label = replace(report.findings[0].label, anatomy=lobe, laterality=LEFT)
+    report = replace(report, findings=(replace(report.findings[0], label=sided_label), *report.findings[1:]))
+    placed, unplaced, _ = resources(report, "Observation")
+    assert placed["bodySite"]["coding"][0]["code"] == "83251001"
+    assert placed["bodySite"]["text"] == "Left Frontal lobe"
+    (structure,) = placed["contained"]
+    assert structure["locationQualifier"][0]["coding"][0]["code"] == LEFT.value
+    assert unplaced["bodySite"]["coding"][0]["code"] == report.region.value
+    assert "contained" not in unplaced
+
+
+def test_what_is_measured_of_a_lesion_is_no_site() -> None:
+    """Where it lies is the site; what it is, a component."""
+    report = tumor_report()
+    lesion = replace(report.measurements[0], site=report.region, laterality=RIGHT)
+    _, volume = resources(replace(report, measurements=(lesion,)), "Observation")
+    assert volume["bodySite"]["coding"][0]["code"] == report.region.value
+    assert volume["bodySite"]["text"] == "Right Brain"
+    (what,) = volume["component"]
+    assert what["code"]["coding"][0]["code"] == "121071"
+    assert what["valueCodeableConcept"]["coding"][0]["code"] == NEOPLASM.value
+    assert volume["code"]["text"] == "Right Tumour: Volume"
 
 
 def test_a_segmentation_has_no_coded_conclusion() -> None:
