@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 
 from inference.domain.codes import Code
 
@@ -30,4 +31,4 @@ def rounded(value: float) -> str:
     value
         In whatever unit.
     """
-    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.3g}"
+    return f"{value:.1f}" if abs(value) >= 10 else f"{Decimal(f'{value:.3g}'):f}"

@@ -22,6 +22,7 @@ from inference.encoding.overlay import draw_overlays
 from inference.encoding.page_content import content_of
 from inference.encoding.references import instance_references
 from inference.encoding.report_page import lay_out
+from inference.encoding.slice_names import slice_name, slice_place
 from inference.encoding.source_images import SourceImages
 
 MOST_PICTURES: Final = 4
@@ -44,9 +45,12 @@ def page_of(images: SourceImages, source: EncodingInput) -> bytes:
         Volume, result and model.
     """
     overlays = draw_overlays(source, MOST_PICTURES, _PICTURE_SIDES_PX)
-    slices = source.volume.grid.shape[0]
-    pictures = [(overlay.pixels, f"Slice {overlay.slice_index + 1} of {slices}") for overlay in overlays]
+    pictures = [(overlay.pixels, _caption(overlay.slice_index, source)) for overlay in overlays]
     return lay_out(content_of(images.header, source), pictures)
+
+
+def _caption(index: int, source: EncodingInput) -> str:
+    return f"{slice_name(index, source)}, {slice_place(index, source.volume.grid)}"
 
 
 def build_pdf(images: SourceImages, source: EncodingInput, imprint: Imprint) -> Dataset:

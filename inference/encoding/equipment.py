@@ -28,8 +28,12 @@ UNREVIEWED: Final = "Not reviewed by a person."
 REVIEWED: Final = "Reviewed by a person."
 """What takes the place of ``UNREVIEWED``."""
 
-NOTICE: Final = f"Research use only. Not for diagnosis. {UNREVIEWED}"
-"""Said in every result."""
+RESEARCH: Final = "Research use only. Not for diagnosis."
+"""Said in every object."""
+NOTICE: Final = f"{RESEARCH} {UNREVIEWED}"
+"""Said in reports; a review makes new ones."""
+AS_MADE: Final = f"{RESEARCH} As the model made it, before any review."
+"""Said in what stays the same when a result is accepted."""
 
 
 def software_version() -> str:
@@ -74,22 +78,14 @@ def series_description(title: str, what: str) -> str:
     return f"AI {title[: 61 - len(ending)].strip()}{ending}"
 
 
-def contribution(model: ModelReference, reviewed: str = "") -> ContributingEquipment:
-    """Describe the node as the equipment that processed the source (PS3.3 section C.12.1.1.5).
-
-    Parameters
-    ----------
-    model
-        What it ran.
-    reviewed
-        Stands instead of the words that no person has reviewed this, where one has.
-    """
+def contribution(model: ModelReference) -> ContributingEquipment:
+    """Describe the node as the equipment that processed the source by a model (PS3.3 section C.12.1.1.5)."""
     return ContributingEquipment(
         MANUFACTURER,
         codes.DCM.ProcessingEquipment,
         manufacturer_model_name=MODEL_NAME,
         software_versions=software_versions(model),
-        contribution_description=NOTICE.replace(UNREVIEWED, reviewed) if reviewed else NOTICE,
+        contribution_description=RESEARCH,
     )
 
 

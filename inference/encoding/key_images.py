@@ -12,18 +12,19 @@ from highdicom import ko, sr
 from pydicom.dataset import Dataset
 
 from inference.domain.codes import OF_INTEREST
-from inference.domain.volume import SourceFrame, Volume
+from inference.domain.volume import SourceFrame
 from inference.encoding.concepts import concept
 from inference.encoding.encoding_input import EncodingInput
 from inference.encoding.equipment import (
+    AS_MADE,
     MANUFACTURER,
-    NOTICE,
     Imprint,
     contribution,
     observer,
     series_description,
 )
 from inference.encoding.key_slices import areas, framed_slices, placed, slice_of
+from inference.encoding.slice_names import slice_name
 from inference.encoding.source_images import SourceImages
 
 _BEYOND_SEG: Final = 6
@@ -95,9 +96,9 @@ def _places(source: EncodingInput) -> Iterator[tuple[str, int]]:
     if result.labels is not None and result.segments:
         counts = areas(result.labels, [segment.label.value for segment in result.segments])[:, framed]
         for segment, largest in zip(result.segments, counts.argmax(axis=1).tolist(), strict=True):
-            yield segment.label.name, framed[largest]
+            yield segment.label.sided_name, framed[largest]
     for finding, place in placed(result.findings):
-        yield finding.tracking_id, slice_of(place, source.volume)
+        yield finding.sided_name, slice_of(place, source.volume)
 
 
 def _frames_by_instance(frames: Sequence[SourceFrame]) -> Mapping[str, Sequence[int]]:
@@ -130,18 +131,5 @@ def _refer_to_frames(root: sr.ContainerContentItem, selected: Mapping[str, Seque
 
 def _describe(shown: Mapping[int, Sequence[str]], source: EncodingInput) -> str:
     """List the findings slice by slice, in words."""
-    instance_numbers = {str(header.SOPInstanceUID): header.get("InstanceNumber") for header in source.data_sets}
-    lines = [
-        f"{_name_of(index, source.volume, instance_numbers)}: {', '.join(shown[index])}." for index in sorted(shown)
-    ]
-    return " ".join([*lines, NOTICE])
-
-
-def _name_of(index: int, volume: Volume, instance_numbers: Mapping[str, object]) -> str:
-    """Name a slice as a viewer does: by its frame, else by its Instance Number, else by its place in the stack."""
-    frame = volume.frames[index]
-    number = None if frame is None else frame.frame_number
-    if number is not None:
-        return f"Frame {number}"
-    stated = None if frame is None else instance_numbers.get(frame.sop_instance_uid)
-    return f"Slice {index + 1}" if stated is None else f"Image {stated}"
+    lines = [f"{slice_name(index, source)}: {', '.join(shown[index])}." for index in sorted(shown)]
+    return " ".join([*lines, AS_MADE])

@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from inference.encoding.encoding_input import EncodingInput
 from inference.encoding.overlay import Overlay
+from inference.encoding.slice_names import slice_name, slice_place
 from inference.encoding.typeface import BOLD, covers, image_font
 from inference.encoding.wording import Line, answer_line, finding_lines, not_found, nothing_found, structure_line
 
@@ -96,7 +97,8 @@ def _on_the_slice(overlay: Overlay, source: EncodingInput) -> Iterator[Line]:
 def _heading(overlay: Overlay, source: EncodingInput) -> Heading:
     spec = source.spec
     model = f"{spec.reference.model_id} {spec.reference.version}"
-    where = f"Slice {overlay.slice_index + 1} of {source.volume.grid.shape[0]}"
+    at = overlay.slice_index
+    where = f"{slice_name(at, source)}, {slice_place(at, source.volume.grid)}"
     return Heading(spec.title, (model, where))
 
 

@@ -14,7 +14,7 @@ from reportlab.lib.pagesizes import A4
 from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen.canvas import Canvas
 
-from inference.encoding.equipment import MODEL_NAME, NOTICE, software_version
+from inference.encoding.equipment import AS_MADE, MODEL_NAME, software_version
 from inference.encoding.fonts import STRONG, register_fonts, wrap
 from inference.encoding.page_content import PageContent
 from inference.encoding.pen import FAINT, WHITE, Pen
@@ -63,7 +63,7 @@ def lay_out(content: PageContent, pictures: Sequence[tuple[Rgb, str]]) -> bytes:
     canvas = Canvas(buffer, pagesize=A4, pageCompression=1, invariant=1)
     canvas.setTitle(f"AI result: {content.title}")
     canvas.setAuthor(MODEL_NAME)
-    canvas.setSubject(NOTICE)
+    canvas.setSubject(AS_MADE)
     top = _draw_facts(canvas, content, _draw_heading(canvas, content.title))
     top = _draw_texts(canvas, content.paragraphs, top)
     height = _SMALL_PICTURE_HEIGHT if len(content.rows) > _MANY_ROWS else _PICTURE_HEIGHT
@@ -80,7 +80,7 @@ def _draw_heading(canvas: Canvas, title: str) -> float:
     """Write notice and title; give where there is room."""
     canvas.setFillColorRGB(*_BAND_RGB)
     canvas.rect(0, HEIGHT - _BAND, WIDTH, _BAND, stroke=0, fill=1)
-    Pen(canvas, 10.0, WHITE, STRONG).write_around(WIDTH / 2, HEIGHT - _BAND + 6, NOTICE)
+    Pen(canvas, 10.0, WHITE, STRONG).write_around(WIDTH / 2, HEIGHT - _BAND + 6, AS_MADE)
     Pen(canvas, 16.0, latin=STRONG).write(MARGIN, HEIGHT - _BAND - 28, f"AI result: {title}", _INNER)
     return HEIGHT - _BAND - 46
 
@@ -140,5 +140,5 @@ def _draw_texts(canvas: Canvas, texts: Sequence[tuple[str, str]], top: float) ->
 
 def _draw_foot(canvas: Canvas) -> None:
     pen = Pen(canvas, 6.5, FAINT)
-    pen.write(MARGIN, MARGIN / 2, NOTICE)
+    pen.write(MARGIN, MARGIN / 2, AS_MADE)
     pen.write_to(WIDTH - MARGIN, MARGIN / 2, f"{MODEL_NAME} {software_version()}")

@@ -46,9 +46,6 @@ def renew(data_set: Dataset, review: Review, description: str) -> None:
     data_set.SeriesInstanceUID, data_set.SOPInstanceUID = series, instance
     data_set.file_meta.MediaStorageSOPInstanceUID = instance
     data_set.SeriesDescription = description
-    for equipment in data_set.get("ContributingEquipmentSequence") or ():
-        if equipment.get("ContributionDescription") == NOTICE:
-            equipment.ContributionDescription = NOTICE.replace(UNREVIEWED, REVIEWED)
     date(data_set, zone_of(data_set), review.at)
 
 

@@ -18,6 +18,7 @@ from inference.encoding.equipment import (
 from inference.encoding.legend import with_legend
 from inference.encoding.overlay import LARGEST_PX, SMALLEST_PX, Overlay, draw_overlays, letters
 from inference.encoding.references import source_image
+from inference.encoding.slice_names import slice_name
 from inference.encoding.source_images import SourceImages
 
 MOST_SLICES: Final = 12
@@ -84,7 +85,7 @@ def _describe(capture: Dataset, overlay: Overlay, source: EncodingInput) -> None
     capture.BurnedInAnnotation = "YES"
     capture.RecognizableVisualFeatures = "NO"
     capture.DerivationDescription = (
-        f"Result of an AI model drawn on slice {index + 1} of the source; research use only"
+        f"Result of an AI model drawn on {slice_name(index, source).lower()} of the source; research use only"
     )
     shown = source.volume.frames[index : index + 1]
     capture.SourceImageSequence = [source_image(frame) for frame in shown if frame is not None]

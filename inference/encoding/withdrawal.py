@@ -25,7 +25,6 @@ from inference.domain.job import ModelReference
 from inference.encoding.concepts import concept
 from inference.encoding.equipment import (
     MANUFACTURER,
-    REVIEWED,
     contribution,
     observer,
     series_description,
@@ -148,7 +147,7 @@ def _document(rejected: Sequence[DicomArtifact], model: ModelReference, rejectio
         sop_instance_uid=_derived("instance", sources, rejection.text, rejection.at.astimezone(UTC).isoformat()),
         instance_number=1,
         manufacturer=MANUFACTURER,
-        contributing_equipment=[contribution(model, "" if rejection.person is None else REVIEWED)],
+        contributing_equipment=[contribution(model)],
         series_description=series_description(model.model_id, rejection.word),
     )
     document.copy_patient_and_study_information(objects[0])

@@ -141,11 +141,11 @@ def test_structures_stand_in_the_table_with_all_that_is_known(case: Case) -> Non
     )
     encoding = replace(case.encoding, result=replace(case.encoding.result, segments=segments))
     thalamus, hippocampus, stem, total = content(encoding).rows
-    assert (thalamus.side, thalamus.volume, thalamus.usual, thalamus.mark) == ("Left", "0.06", "0.1-0.3", "low")
+    assert (thalamus.side, thalamus.volume, thalamus.usual, thalamus.mark) == ("Left", "0.0594", "0.1-0.3", "low")
     assert thalamus.diameters == "12.3 × 5.0"
     assert (hippocampus.usual, hippocampus.mark) == ("0.01-0.1", "high")
     assert (stem.usual, stem.mark) == ("0.1-0.3", "")
-    assert (total.name, total.volume, total.colour_rgb) == ("All structures", "0.38", None)
+    assert (total.name, total.volume, total.colour_rgb) == ("All structures", "0.376", None)
     assert page(encoding) != page(case.encoding)
 
 

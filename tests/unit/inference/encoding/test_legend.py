@@ -49,9 +49,9 @@ def test_structures_are_named_with_their_volume_the_largest_first(case: Case) ->
     """In the colour that they are drawn in."""
     lines = legend_lines(overlays(case.encoding)[0], case.encoding)
     assert [(line.name, line.value) for line in lines] == [
-        ("Brain Stem", "0.20 mL"),
-        ("Hippocampus", "0.12 mL"),
-        ("Thalamus", "0.06 mL"),
+        ("Brain Stem", "0.198 mL"),
+        ("Hippocampus", "0.119 mL"),
+        ("Thalamus", "0.0594 mL"),
     ]
     assert lines[2].colour_rgb == case.encoding.spec.labels[0].colour_rgb
 
@@ -65,7 +65,7 @@ def test_a_side_is_said_where_the_name_does_not_say_it(case: Case) -> None:
         third,
     )
     encoding = replace(case.encoding, result=replace(case.encoding.result, segments=sided))
-    assert [name for name, _ in said(encoding)] == ["Brain Stem", "Left hippocampus", "Thalamus, left"]
+    assert [name for name, _ in said(encoding)] == ["Brain Stem", "Left hippocampus", "Left Thalamus"]
 
 
 def test_the_answer_to_a_tumour_job_comes_first(case: Case) -> None:
@@ -165,6 +165,6 @@ def test_a_long_name_gives_way_to_its_value(case: Case) -> None:
         segment = replace(first, label=replace(first.label, name=name))
         encoding = replace(case.encoding, result=replace(case.encoding.result, segments=(segment, *others)))
         overlay = overlays(encoding)[0]
-        assert Line(name, "0.06 mL", first.label.colour_rgb) in legend_lines(overlay, encoding)
+        assert Line(name, "0.0594 mL", first.label.colour_rgb) in legend_lines(overlay, encoding)
         panel = with_legend(overlay, encoding)[:, overlay.pixels.shape[1] :]
         assert panel[:, -8:].max(axis=(1, 2))[: overlay.pixels.shape[0]].max() == 0

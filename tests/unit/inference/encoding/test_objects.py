@@ -71,6 +71,13 @@ def test_the_same_input_gives_the_same_bytes(case: Case, artifacts: tuple[DicomA
     assert [a.sha256 for a in encode(case.encoding)] == [a.sha256 for a in artifacts]
 
 
+def test_only_reports_say_that_nobody_has_reviewed_them(artifacts: tuple[DicomArtifact, ...]) -> None:
+    """A reader who accepts a result makes new reports; what stays as it is must stay true."""
+    unreviewed = [artifact.kind for artifact in artifacts if b"Not reviewed" in artifact.content]
+    assert unreviewed == [ArtifactKind.SR]
+    assert all(b"Research use only. Not for diagnosis." in artifact.content for artifact in artifacts)
+
+
 def test_the_order_of_headers_does_not_matter(case: Case, artifacts: tuple[DicomArtifact, ...]) -> None:
     """The volume says which frame is where."""
     turned = replace(case.encoding, data_sets=tuple(reversed(case.encoding.data_sets)))

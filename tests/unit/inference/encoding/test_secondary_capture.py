@@ -66,7 +66,7 @@ def test_an_image_names_the_source_of_its_slice(case: Case, pictures: list[Datas
         assert frame is not None
         assert source.ReferencedSOPInstanceUID == frame.sop_instance_uid
         assert "ReferencedFrameNumber" not in source
-        assert f"slice {index + 1} " in picture.DerivationDescription
+        assert f"image {index + 1} " in picture.DerivationDescription
 
 
 def test_an_image_of_a_multi_frame_source_names_the_frame(tmp_path: Path) -> None:
