@@ -40,7 +40,7 @@ def summary(analysis: Analysis, spec: ModelSpec) -> dict[str, Any]:
         "model_title": spec.title,
         REPORT_WANTED: spec.publication.fhir,
         ANSWER: analysis.answer,
-        REPLACES: None if analysis.predecessor is None else _names(analysis.predecessor),
+        REPLACES: [_names(each) for each in analysis.predecessors],
     }
 
 

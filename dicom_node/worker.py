@@ -188,7 +188,7 @@ class Worker:
             self._options.charsets,
             places.decoders,
             Order.of(archive.wanted for archive in places.destinations.archives),
-            partial(places.jobs.predecessor, job),
+            partial(places.jobs.predecessors, job),
             job.created_at,
             self._options.zone,
         )

@@ -61,8 +61,8 @@ class Surroundings:
         Where children for compressed frames come from; by default they start with each series.
     order
         Which objects are made, as far as the model publishes them.
-    predecessor
-        Gives the SR that a result replaces, by the digest of all that its answer follows from.
+    predecessors
+        Gives the SRs that a result replaces, by the digest of all that its answer follows from.
     ordered_at
         When the run was ordered, aware; None where that does not matter.
     zone
@@ -75,7 +75,7 @@ class Surroundings:
     charsets: CharacterSets = NOTHING_CONFIGURED
     decoders: DecoderSupply | None = None
     order: Order = field(default_factory=Order)
-    predecessor: Callable[[str], InstanceIdentity | None] = lambda _: None
+    predecessors: Callable[[str], Sequence[InstanceIdentity]] = lambda _: ()
     ordered_at: datetime | None = None
     zone: tzinfo = UTC
 
@@ -98,8 +98,8 @@ class Analysis:
         What went in, what worked on it and what came out (``inference.provenance``).
     answer
         Digest of all that the answer follows from: equal for a repetition, another for a changed result.
-    predecessor
-        The SR that the result replaces.
+    predecessors
+        The SRs that the result replaces.
     """
 
     volume: Volume
@@ -108,7 +108,7 @@ class Analysis:
     report: Report
     manifest: Mapping[str, object]
     answer: str = ""
-    predecessor: InstanceIdentity | None = None
+    predecessors: Sequence[InstanceIdentity] = ()
 
 
 def analyse(inputs: ModelInputs, spec: ModelSpec, surroundings: Surroundings, attempt: int = 1) -> Analysis:
@@ -147,14 +147,14 @@ def analyse(inputs: ModelInputs, spec: ModelSpec, surroundings: Surroundings, at
         check_plausible(result, spec)
     with timer.measure(Stage.ENCODE):
         data_sets = [header.data_set for header in headers[inputs.reference.series_instance_uid]]
-        predecessor = surroundings.predecessor(uids.answer)
-        source = EncodingInput(volume, data_sets, result, spec, uids, produced_at, surroundings.order, predecessor)
+        predecessors = surroundings.predecessors(uids.answer)
+        source = EncodingInput(volume, data_sets, result, spec, uids, produced_at, surroundings.order, predecessors)
         artifacts = encode(source)
     provider, *_ = surroundings.runner.providers(spec)
     run = Run(inputs, spec, provider, artifacts, timer.times, produced_at, warnings=volume.warnings)
     report = build_report(inputs, {uid: each[0].data_set for uid, each in headers.items()}, source, artifacts)
     report = replace(report, ordered_at=surroundings.ordered_at)
-    return Analysis(volume, result, artifacts, report, run_manifest(run), uids.answer, predecessor)
+    return Analysis(volume, result, artifacts, report, run_manifest(run), uids.answer, predecessors)
 
 
 def options_of(charset: str, zone: tzinfo) -> str:

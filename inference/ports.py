@@ -239,8 +239,8 @@ class JobStore(Protocol):
     def repeated(self, job: Job, answer: str) -> Mapping[str, object] | None:
         """Give the result of the latest earlier job about the same if its answer was equal: its objects are these."""
 
-    def predecessor(self, job: Job, answer: str) -> InstanceIdentity | None:
-        """Give the SR that a new result of a job replaces; None for the first, or where nothing has changed.
+    def predecessors(self, job: Job, answer: str) -> Sequence[InstanceIdentity]:
+        """Give the SRs that a new result of a job replaces; none for the first, or where nothing has changed.
 
         Parameters
         ----------

@@ -36,8 +36,9 @@ class EncodingInput:
         When the analysis ended, aware; every time in the objects is this one.
     order
         Which objects are wanted, as far as the model publishes them.
-    predecessor
-        The SR of the earlier result that this one replaces; None for the first.
+    predecessors
+        The SRs of the earlier result that this one replaces, one for each encoding of its segmentation; none of the
+        first.
     """
 
     volume: Volume
@@ -47,4 +48,4 @@ class EncodingInput:
     uids: OutputUIDs
     produced_at: datetime
     order: Order = field(default_factory=Order)
-    predecessor: InstanceIdentity | None = None
+    predecessors: Sequence[InstanceIdentity] = ()

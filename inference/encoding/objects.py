@@ -104,7 +104,7 @@ def _report(
     images: SourceImages, source: EncodingInput, imprint: Imprint, segmentation: tuple[Dataset, Census] | None
 ) -> DicomArtifact:
     evidence = Evidence(source.volume, source.result, source.spec, segmentation)
-    return to_artifact(ArtifactKind.SR, build_sr(images, evidence, imprint, source.predecessor))
+    return to_artifact(ArtifactKind.SR, build_sr(images, evidence, imprint, source.predecessors))
 
 
 def _frame_of_reference(source: EncodingInput) -> UID:

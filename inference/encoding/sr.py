@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from highdicom import sr
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
@@ -24,7 +26,7 @@ from inference.encoding.sr_groups import Evidence, measurement_groups
 
 
 def build_sr(
-    images: SourceImages, evidence: Evidence, imprint: Imprint, predecessor: InstanceIdentity | None = None
+    images: SourceImages, evidence: Evidence, imprint: Imprint, predecessors: Sequence[InstanceIdentity] = ()
 ) -> Dataset:
     """Build the report: complete, not verified, preliminary (PS3.3 section C.17.2).
 
@@ -43,9 +45,9 @@ def build_sr(
         What was found.
     imprint
         Model, identifiers and time.
-    predecessor
-        The report of an earlier result that this one replaces. The SOP Instance UID depends on it too, for an
-        archive keeps the bytes that it had under a UID.
+    predecessors
+        The reports of an earlier result that this one replaces: all of them, since not every archive has each. The
+        SOP Instance UID depends on them too, for an archive keeps the bytes that it had under a UID.
 
     Raises
     ------
@@ -68,13 +70,13 @@ def build_sr(
         content=report,
         series_instance_uid=uids.series(name),
         series_number=spec.publication.series_number + 1,
-        sop_instance_uid=uids.instance(name if predecessor is None else f"{name} {predecessor.sop_instance_uid}"),
+        sop_instance_uid=uids.instance(" ".join((name, *(each.sop_instance_uid for each in predecessors)))),
         instance_number=1,
         **equipment_of(spec.reference),
         is_complete=True,
         is_final=False,
         is_verified=False,
-        previous_versions=None if predecessor is None else [as_evidence(predecessor)],
+        previous_versions=[as_evidence(each) for each in predecessors] or None,
         performed_procedure_codes=[concept(spec.publication.procedure)],
         contributing_equipment=[contribution(spec.reference)],
         series_description=series_description(spec.title, "measurements" if groups else "findings"),

@@ -72,11 +72,18 @@ def _check(connection: Connection, row: Row[Any], review: Review) -> None:
     if row.shadow or not row.result:
         raise IllegalTransition("only a published result can be reviewed")
     if row.superseded_by is not None:
-        raise IllegalTransition("a later result has replaced this one: review that")
+        raise IllegalTransition(_why_replaced(existing(connection, JobID(row.superseded_by))))
     gone = {uid for earlier in row.result.get(REVIEWS, []) for uid in earlier["excluded"]}
     unknown = set(review.excluded) - (set(tracking_uids(row.result)) - gone)
     if unknown:
         raise IllegalTransition(f"no finding with tracking UID {min(unknown)} stands in the result")
+
+
+def _why_replaced(later: Row[Any]) -> str:
+    """Say what a reader can do about a result that a later one has replaced."""
+    if later.state in (JobState.WITHDRAWING, JobState.WITHDRAWN):
+        return "the later result that replaced this one was withdrawn: run the analysis again, and review that"
+    return "a later result has replaced this one: review that"
 
 
 def _is_held_by_somebody(connection: Connection, row: Row[Any]) -> bool:
@@ -101,20 +108,21 @@ def reviewed_result(result: Mapping[str, Any], artifacts: list[dict[str, object]
     return {**result, REVIEWED: len(result.get(REVIEWS, [])), "artifacts": artifacts}
 
 
-def find_predecessor(connection: Connection, job: Job, answer: str) -> InstanceIdentity | None:
-    """Give the SR of the latest earlier result with another answer about the same; None where there is none.
+def find_predecessors(connection: Connection, job: Job, answer: str) -> Sequence[InstanceIdentity]:
+    """Give the SRs of the latest earlier result with another answer about the same: one for each encoding.
 
-    A repetition has the predecessor that it had the first time: its objects are the same ones.
+    A repetition has the predecessors that it had the first time: its objects are the same ones.
     """
     repeated = find_repeated(connection, job, answer)
     if repeated is not None and REPLACES in repeated:
-        return _identity(job.study_instance_uid, repeated[REPLACES])
+        return _identities(job.study_instance_uid, repeated[REPLACES])
     for row in _earlier(connection, job):
         result = row.result or {}
         stands = row.state in _STANDING or _is_held_by_somebody(connection, row)
         if stands and result.get(ANSWER) != answer:
-            return _report_of(row, result)
-    return None
+            reports = [entry for entry in result.get("artifacts", []) if entry["kind"] == ArtifactKind.SR]
+            return _identities(UID(row.study_instance_uid), reports)
+    return ()
 
 
 def find_repeated(connection: Connection, job: Job, answer: str) -> Mapping[str, Any] | None:
@@ -135,15 +143,12 @@ def _earlier(connection: Connection, job: Job) -> Sequence[Row[Any]]:
     return connection.execute(statement).all()
 
 
-def _report_of(row: Row[Any], result: Mapping[str, Any]) -> InstanceIdentity | None:
-    for entry in result.get("artifacts", []):
-        if entry["kind"] == ArtifactKind.SR and "sop_class_uid" in entry:
-            return _identity(UID(row.study_instance_uid), entry)
-    return None
+def _identities(study_instance_uid: UID, entries: Any) -> Sequence[InstanceIdentity]:
+    """Read what ``summary`` wrote; versions before kept a single object or none, and some without its class."""
+    listed = entries if isinstance(entries, list) else [entries or {}]
+    return [_identity(study_instance_uid, entry) for entry in listed if "sop_class_uid" in entry]
 
 
-def _identity(study_instance_uid: UID, entry: Mapping[str, Any] | None) -> InstanceIdentity | None:
-    if entry is None:
-        return None
+def _identity(study_instance_uid: UID, entry: Mapping[str, Any]) -> InstanceIdentity:
     names = (entry["series_instance_uid"], entry["sop_instance_uid"], entry["sop_class_uid"])
     return InstanceIdentity(study_instance_uid, *map(UID, names))

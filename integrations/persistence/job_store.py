@@ -32,7 +32,7 @@ from integrations.persistence.deployments import find_recall
 from integrations.persistence.job_consequences import reject_series, supersede
 from integrations.persistence.job_hints import due_rows, forget_hint, is_claimable, is_exhausted, note_hint
 from integrations.persistence.job_orders import cancel_job, restart_job
-from integrations.persistence.job_reviews import find_predecessor, find_repeated, review_job, reviewed_result
+from integrations.persistence.job_reviews import find_predecessors, find_repeated, review_job, reviewed_result
 from integrations.persistence.job_rows import insert_stage, owe_hint, whole_job
 from integrations.persistence.job_withdrawals import (
     Order,
@@ -307,10 +307,10 @@ class SQLJobStore(JobStore):
         with self._transactions.read() as connection:
             return find_repeated(connection, job, answer)
 
-    def predecessor(self, job: Job, answer: str) -> InstanceIdentity | None:
-        """Give the SR that a new result of a job replaces; None for the first, or where nothing has changed."""
+    def predecessors(self, job: Job, answer: str) -> Sequence[InstanceIdentity]:
+        """Give the SRs that a new result of a job replaces; none for the first, or where nothing has changed."""
         with self._transactions.read() as connection:
-            return find_predecessor(connection, job, answer)
+            return find_predecessors(connection, job, answer)
 
     def reject(self, lease: Lease, failure: Failure) -> None:
         """Move PROCESSING or DELIVERING → REJECTED with the named reason; ends the lease.

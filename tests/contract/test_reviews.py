@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 import pytest
 from sqlalchemy import Engine
@@ -53,7 +55,12 @@ def claimed(store: SQLJobStore, job_id: JobID, queue: QueueName = QueueName.DELI
 
 
 def completed(
-    store: SQLJobStore, number: int = 1, answer: str = "first", model: ModelReference = MODEL, run: int = 0
+    store: SQLJobStore,
+    number: int = 1,
+    answer: str = "first",
+    model: ModelReference = MODEL,
+    run: int = 0,
+    more: Mapping[str, object] = MappingProxyType({}),
 ) -> Job:
     """Give a job whose result is published."""
     job_id = store.create(NewJob(STUDY, SERIES, 1, model, run=run)).job_id
@@ -62,7 +69,7 @@ def completed(
         "measurements": [{"tracking_uid": TRACKED}, {"tracking_uid": None}],
         "artifacts": [{**entry(number), "kind": "SEG", "sop_instance_uid": "2.25.5"}, entry(number)],
     }
-    store.deliver(claimed(store, job_id, QueueName.INFERENCE), result)
+    store.deliver(claimed(store, job_id, QueueName.INFERENCE), {**result, **more})
     store.complete(claimed(store, job_id), "DiagnosticReport/1")
     return store.get(job_id)
 
@@ -164,12 +171,47 @@ def test_a_changed_result_names_the_latest_other_one(store: SQLJobStore, clock: 
     clock.advance(60)
     third = store.create(NewJob(STUDY, SERIES, 1, MODEL, run=1))
 
-    changed, repeated = (store.predecessor(third, answer) for answer in ("third", "second"))
+    (changed,), (repeated,) = (store.predecessors(third, answer) for answer in ("third", "second"))
 
-    assert changed is not None
-    assert repeated is not None
     assert (changed.sop_instance_uid, repeated.sop_instance_uid) == ("2.25.2", "2.25.1")
     assert changed.study_instance_uid == STUDY
+
+
+@pytest.mark.parametrize(
+    ("replaces", "named"), [(None, []), (entry(8), ["2.25.8"]), ([entry(8), entry(9)], ["2.25.8", "2.25.9"])]
+)
+def test_a_repetition_replaces_what_it_did_the_first_time(
+    store: SQLJobStore, clock: FixedClock, replaces: object, named: list[str]
+) -> None:
+    """Every encoding of it; versions before kept one object or none."""
+    completed(store, 1, "first", more={"replaces": replaces})
+    clock.advance(60)
+    again = store.create(NewJob(STUDY, SERIES, 1, MODEL, run=1))
+
+    assert [each.sop_instance_uid for each in store.predecessors(again, "first")] == named
+
+
+def test_a_changed_result_replaces_every_encoding(store: SQLJobStore, clock: FixedClock) -> None:
+    """Not every archive has the first."""
+    artifacts = [entry(1), {**entry(2), "kind": "SEG"}, entry(3), {"kind": "SR", "sop_instance_uid": "2.25.4"}]
+    completed(store, more={"artifacts": artifacts})
+    clock.advance(60)
+    again = store.create(NewJob(STUDY, SERIES, 1, MODEL, run=1))
+
+    assert [each.sop_instance_uid for each in store.predecessors(again, "second")] == ["2.25.1", "2.25.3"]
+
+
+def test_of_a_result_whose_successor_was_withdrawn_a_reader_learns_what_to_do(
+    store: SQLJobStore, clock: FixedClock
+) -> None:
+    """Archives have set it aside, so that it has to be made again before it can be reviewed."""
+    first = completed(store)
+    clock.advance(60)
+    second = completed(store, 2, "second", run=1)
+    store.review(second.job_id, REJECTED)
+
+    with pytest.raises(IllegalTransition, match="run the analysis again"):
+        store.review(first.job_id, ACCEPTED)
 
 
 def test_the_first_result_replaces_none(store: SQLJobStore, clock: FixedClock) -> None:
@@ -180,4 +222,4 @@ def test_the_first_result_replaces_none(store: SQLJobStore, clock: FixedClock) -
     other = store.create(NewJob(STUDY, UID(f"{SERIES}.2"), 1, MODEL))
     again = store.create(NewJob(STUDY, SERIES, 1, MODEL, run=1))
 
-    assert [store.predecessor(each, "second") for each in (other, again)] == [None, None]
+    assert [store.predecessors(each, "second") for each in (other, again)] == [(), ()]

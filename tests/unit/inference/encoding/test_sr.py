@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from io import BytesIO
 
 import pytest
+from pydicom import dcmread
 
 from inference.domain.artifact import ArtifactKind, Segmentation
 from inference.domain.identifiers import UID
@@ -24,11 +26,11 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
     return make_case(tmp_path_factory.mktemp("source"))
 
 
-def report(case: Case, predecessor: InstanceIdentity | None) -> bytes:
+def report(case: Case, *predecessors: InstanceIdentity) -> bytes:
     """Report a classification."""
     encoding = classified(case)
     evidence = Evidence(encoding.volume, encoding.result, encoding.spec, None)
-    document = build_sr(images_of(encoding), evidence, imprint_of(encoding), predecessor)
+    document = build_sr(images_of(encoding), evidence, imprint_of(encoding), predecessors)
     return to_artifact(ArtifactKind.SR, document).content
 
 
@@ -36,7 +38,7 @@ def test_it_names_the_report_that_it_replaces(case: Case) -> None:
     """By study, series and instance (PS3.3 section C.17.2)."""
     encoding = classified(case)
     evidence = Evidence(encoding.volume, encoding.result, encoding.spec, None)
-    document = build_sr(images_of(encoding), evidence, imprint_of(encoding), PREDECESSOR)
+    document = build_sr(images_of(encoding), evidence, imprint_of(encoding), (PREDECESSOR,))
     (study,) = document.PredecessorDocumentsSequence
     (series,) = study.ReferencedSeriesSequence
     (reference,) = series.ReferencedSOPSequence
@@ -49,9 +51,22 @@ def test_it_names_the_report_that_it_replaces(case: Case) -> None:
 def test_another_predecessor_is_another_object(case: Case) -> None:
     """An archive keeps the bytes that it had under a UID; the same predecessor gives the same bytes."""
     other = replace(PREDECESSOR, sop_instance_uid=UID("1.2.4"))
-    made = [report(case, predecessor) for predecessor in (None, PREDECESSOR, other, PREDECESSOR)]
+    made = [report(case, *before) for before in ((), (PREDECESSOR,), (other,), (PREDECESSOR,))]
     assert len(set(made)) == 3
     assert made[1] == made[3]
+
+
+def test_it_names_every_encoding_of_what_it_replaces(case: Case) -> None:
+    """An archive that was sent another encoding has another report to set aside."""
+    other = replace(PREDECESSOR, series_instance_uid=UID("1.2.5"), sop_instance_uid=UID("1.2.4"))
+    document = dcmread(BytesIO(report(case, PREDECESSOR, other)))
+    (study,) = document.PredecessorDocumentsSequence
+    named = {
+        (series.SeriesInstanceUID, reference.ReferencedSOPInstanceUID)
+        for series in study.ReferencedSeriesSequence
+        for reference in series.ReferencedSOPSequence
+    }
+    assert named == {(one.series_instance_uid, one.sop_instance_uid) for one in (PREDECESSOR, other)}
 
 
 def test_the_first_report_has_no_predecessor(case: Case) -> None:
