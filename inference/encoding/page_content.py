@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from pydicom.dataset import Dataset
 
@@ -22,6 +23,9 @@ from inference.encoding.wording import (
 
 SEPARATOR = " / "
 """Between the forms of a name in several scripts."""
+
+_MOST_ITEMS: Final = 12
+"""Of one list in words; reports and FHIR have all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +166,17 @@ def _paragraphs(source: EncodingInput) -> Iterator[tuple[str, str]]:
         lines.insert(0, answer)
     texts = (
         ("Result", nothing_found(source.spec, result)),
-        ("Findings", "; ".join(f"{line.name}: {line.value}" for line in lines)),
-        ("Looked for and not found", ", ".join(not_found(result))),
+        ("Findings", "; ".join(_listed([f"{line.name}: {line.value}" for line in lines]))),
+        ("Looked for and not found", ", ".join(_listed(not_found(result)))),
         ("Warnings", "; ".join(source.volume.warnings)),
     )
     yield from ((heading, text) for heading, text in texts if text)
+
+
+def _listed(items: Sequence[str]) -> Sequence[str]:
+    """Give as many as there is room for, and say how many more there are."""
+    return (
+        items
+        if len(items) <= _MOST_ITEMS
+        else [*items[: _MOST_ITEMS - 1], f"and {len(items) - _MOST_ITEMS + 1} more"]
+    )

@@ -15,7 +15,7 @@ from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen.canvas import Canvas
 
 from inference.encoding.equipment import AS_MADE, MODEL_NAME, software_version
-from inference.encoding.fonts import STRONG, register_fonts, wrap
+from inference.encoding.fonts import STRONG, cut_to, register_fonts, wrap
 from inference.encoding.page_content import PageContent
 from inference.encoding.pen import FAINT, WHITE, Pen
 from inference.encoding.structure_table import Area, arrange, draw_table
@@ -121,9 +121,10 @@ def _draw_pictures(canvas: Canvas, pictures: Sequence[tuple[Rgb, str]], area: Ar
 
 def _text_lines(heading: str, text: str) -> list[tuple[str, str]]:
     """Give the lines of a text; the first has the heading."""
-    lines = wrap(text, _INNER - _HEADING_WIDTH, _TEXT)
+    width = _INNER - _HEADING_WIDTH
+    lines = wrap(text, width, _TEXT)
     if len(lines) > _MOST_LINES:
-        lines = [*lines[: _MOST_LINES - 1], f"{lines[_MOST_LINES - 1]} ..."]
+        lines = [*lines[: _MOST_LINES - 1], cut_to(" ".join(lines[_MOST_LINES - 1 :]), width, _TEXT)]
     return [(heading if number == 0 else "", line) for number, line in enumerate(lines)]
 
 

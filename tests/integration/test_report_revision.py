@@ -177,6 +177,26 @@ def test_a_withdrawn_lineage_gets_a_new_report(fhir_server: FHIRServer, sink: HA
     }
 
 
+def test_the_first_answer_comes_back_after_the_second_was_withdrawn(
+    fhir_server: FHIRServer, sink: HAPIReportSink
+) -> None:
+    """It has a report that stands, its observations are as new, and the withdrawn one stays withdrawn."""
+    first, second, again = run(2300, of=2300), run(2301, of=2300, hours=1), run(2300, of=2300, hours=2)
+    address = sink.store(first)
+    sink.store(second)
+    sink.withdraw(second, "left and right were exchanged")
+    renewed = sink.store(again)
+    assert renewed != address
+    assert sink.store(again) == renewed
+    found = {one["identifier"][0]["value"]: one["status"] for one in reports_of(fhir_server, 2300)}
+    assert found == {
+        f"urn:oid:{second.report_uid}": "entered-in-error",
+        f"urn:oid:{again.report_uid}": "preliminary",
+    }
+    assert statuses(observations_of(fhir_server, again)) == {"preliminary"}
+    assert statuses(observations_of(fhir_server, second)) == {"entered-in-error"}
+
+
 def test_withdrawing_what_was_replaced_leaves_the_later_one(fhir_server: FHIRServer, sink: HAPIReportSink) -> None:
     """The order to withdraw names the earlier result only."""
     first, second = run(2065, of=2065), run(2066, of=2065, hours=1)

@@ -19,7 +19,16 @@ from inference.encoding.encapsulated_pdf import page_of
 from inference.encoding.encoding_input import EncodingInput
 from inference.encoding.page_content import PageContent, content_of
 from inference.encoding.part10 import to_artifact
-from tests.support.findings import Case, classified, make_case, make_spec, no_lesions, overlapping_lesions
+from tests.support.findings import (
+    Case,
+    classified,
+    detections,
+    make_case,
+    make_spec,
+    no_lesions,
+    overlapping_lesions,
+    place_in,
+)
 from tests.support.pictures import document, prepared, with_values
 from tests.support.sources import VARIANTS
 from tests.support.synthetic_series import SeriesOptions, axial_grid
@@ -124,6 +133,15 @@ def test_the_page_says_which_model_it_was(case: Case, tmp_path: Path) -> None:
     assert said["Analysed on"] == "2026-01-02 12:30 UTC"
     there = dict(content(make_case(tmp_path, VARIANTS["time zone"]).encoding).model)
     assert there["Analysed on"] == "2026-01-02 21:30 UTC+09:00"
+
+
+def test_many_findings_are_counted_and_the_page_is_one(case: Case) -> None:
+    """The surest are named; how many more there are is said."""
+    grid = case.encoding.volume.grid
+    encoding = detections(case, [place_in(grid, (1, 4, 3), (2, 10, 8))] * 300)
+    said = dict(content(encoding).paragraphs)["Findings"].split("; ")
+    assert (len(said), said[0], said[-1]) == (12, "Tumour 1: 90 %", "and 289 more")
+    assert pages_of(page(encoding)) == 1
 
 
 def test_structures_stand_in_the_table_with_all_that_is_known(case: Case) -> None:
