@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
@@ -38,8 +38,8 @@ _SIDES: Final = {LEFT: "L", RIGHT: "R", RIGHT_AND_LEFT: "B"}
 _NO_UNIT: Final = CodedConcept("1", "UCUM", "no units")
 
 
-def build_parametric_maps(images: SourceImages, source: EncodingInput, imprint: Imprint) -> Sequence[Dataset]:
-    """Build a map for each label that is probable anywhere, all of one series.
+def build_parametric_maps(images: SourceImages, source: EncodingInput, imprint: Imprint) -> Iterator[Dataset]:
+    """Build a map for each label that is probable anywhere, all of one series, one at a time: each is large.
 
     A map is one object with every frame of the source, in order along the normal of the slices, and 32-bit floating
     point values: OHIF lays frame after frame over the slices of the source in that order, whatever a frame says of
@@ -61,11 +61,12 @@ def build_parametric_maps(images: SourceImages, source: EncodingInput, imprint: 
     """
     probabilities = source.result.probabilities
     if probabilities is None:
-        return []
+        return
     labels = sorted(source.spec.labels, key=lambda label: label.value)
     pairs = zip(labels, probabilities, strict=True)
     shown = [(label, values) for label, values in pairs if values.max() >= LEAST]
-    return [_build(images, label, values, number, imprint) for number, (label, values) in enumerate(shown, start=1)]
+    for number, (label, values) in enumerate(shown, start=1):
+        yield _build(images, label, values, number, imprint)
 
 
 def _build(

@@ -18,6 +18,7 @@ from inference.domain.identifiers import UID
 from inference.domain.review import Review
 from inference.encoding.part10 import to_artifact
 from inference.encoding.reviewer import derived, renew
+from inference.encoding.seg_groups import is_stack
 from inference.errors import EncodingError
 
 Place: TypeAlias = tuple[str, tuple[float, ...]]
@@ -116,8 +117,18 @@ def _keep_segments(seg: Dataset, numbers: Mapping[int, int]) -> None:
         for item in group.get("SegmentIdentificationSequence") or ():
             item.ReferencedSegmentNumber = numbers[int(item.ReferencedSegmentNumber)]
     _renumber_dimensions(seg, numbers)
+    if "DimensionOrganizationType" in seg and not _is_stack(seg):
+        del seg.DimensionOrganizationType
     seg.NumberOfFrames = len(kept)
     seg.PixelData = _packed(seg, frames[kept])
+
+
+def _is_stack(seg: Dataset) -> bool:
+    """Tell whether the frames that are left still lie one after another."""
+    groups = seg.PerFrameFunctionalGroupsSequence
+    positions = [group.PlanePositionSequence[0].ImagePositionPatient for group in groups]
+    orientation = seg.SharedFunctionalGroupsSequence[0].PlaneOrientationSequence[0].ImageOrientationPatient
+    return is_stack(np.array(positions, dtype=np.float64), orientation)
 
 
 def _renumber_dimensions(seg: Dataset, numbers: Mapping[int, int]) -> None:

@@ -7,11 +7,13 @@ a segment once. As data sets, the thousands that a hundred segments have take lo
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from io import BytesIO
 from typing import Final
 
+import numpy as np
 from highdicom.spatial import get_volume_positions
+from numpy.typing import NDArray
 from pydicom import dcmread
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
@@ -94,10 +96,21 @@ def _describe_spacing(seg: Dataset, images: SourceImages, frames: Frames) -> Non
         measures.SpacingBetweenSlices = decimal_string(spacing)
     elif "SpacingBetweenSlices" in measures:  # highdicom makes one up for a single image
         del measures.SpacingBetweenSlices
-    if len(frames.images) > 1 and not frames.segments.any():
-        stacked, _ = get_volume_positions(positions[frames.images], orientation)
-        if stacked is not None:
-            seg.DimensionOrganizationType = "3D"
+    if not frames.segments.any() and is_stack(positions[frames.images], orientation):
+        seg.DimensionOrganizationType = "3D"
+
+
+def is_stack(positions: NDArray[np.float64], orientation: Sequence[float]) -> bool:
+    """Tell whether frames lie one after another at one distance (PS3.3 section C.7.6.17.3).
+
+    Parameters
+    ----------
+    positions : (frames, 3) ndarray
+        Their Image Positions (Patient), in LPS mm.
+    orientation
+        The Image Orientation (Patient) of all.
+    """
+    return len(positions) > 1 and get_volume_positions(positions, orientation)[0] is not None
 
 
 def _items(model: Dataset, images: SourceImages, frames: Frames) -> Iterator[bytes]:

@@ -1,7 +1,8 @@
 """The object that says that others do not stand: a Key Object Selection "Rejected for Quality Reasons".
 
 That is how an archive and its viewers are told (IHE RAD, Imaging Object Change Management; PS3.16 TID 2010): what was
-sent stays where it is, and whoever knows the profile no longer shows it.
+sent stays where it is, and whoever knows the profile no longer shows it. It has no Document Title Modifier, which TID
+2010 leaves to the user: CID 7011 lists faults of acquisitions.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ def captures(encoding: EncodingInput) -> Sequence[Dataset]:
 def maps(encoding: EncodingInput) -> Sequence[Dataset]:
     """Build the Parametric Maps."""
     with silence():
-        return build_parametric_maps(*prepared(encoding))
+        return list(build_parametric_maps(*prepared(encoding)))
 
 
 def document(encoding: EncodingInput) -> Dataset:

@@ -185,6 +185,22 @@ def test_an_excluded_segment_is_gone_and_the_others_are_as_they_were(
     assert not any(b"Not reviewed" in artifact.content for artifact in made[:2])
 
 
+@pytest.mark.parametrize(("left", "is_stack"), [((0, 1, 2), True), ((0, 1, 5), False)])
+def test_what_is_left_of_a_label_map_is_a_stack_only_where_it_has_no_hole(
+    tmp_path: Path, left: tuple[int, ...], is_stack: bool
+) -> None:
+    """Frames that show nothing any more are dropped, also from the middle."""
+    labels = np.zeros((6, 20, 16), dtype=np.uint8)
+    labels[:, 4:9, 4:9] = 1
+    labels[list(left), 10:14, 4:9] = 2
+    encoding = with_probabilities(make_case(tmp_path, labels=labels))
+    objects = objects_of(encoding, Segmentation.LABELMAP)
+    assert read(objects[0]).DimensionOrganizationType == "3D"
+    seg, *_ = revised(encoding, objects, excluding(encoding.result.segments[0].volume.tracking_uid))
+    check_remainder(read(objects[0]), read(seg), {str(encoding.result.segments[0].volume.tracking_uid)})
+    assert ("DimensionOrganizationType" in read(seg)) is is_stack
+
+
 def test_overlapping_segments_are_left_out_too(case: Case) -> None:
     """The tumour goes, the edema around it stays; the answer to the task goes with it."""
     encoding = overlapping_lesions(case)
