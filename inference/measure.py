@@ -143,13 +143,13 @@ def _totals(total_ml: float, publication: Publication) -> tuple[Measurement, ...
 
 def _on_images(masks: Masks, volume: Volume, classes: int) -> Masks:
     """Leave out labels that are on interpolated slices alone: no image shows them, and nothing can refer to one."""
-    filled = [number for number, frame in enumerate(volume.frames) if frame is None]
-    if len(filled) in (0, len(volume.frames)):
+    framed = list(volume.framed)
+    if len(framed) in (0, len(volume.frames)):
         return masks
     counts = np.array(
         [np.bincount(labelled_voxels(masks, n)[0], minlength=classes) for n in range(len(volume.frames))]
     )
-    unseen = np.flatnonzero((counts.sum(axis=0) > 0) & (counts.sum(axis=0) == counts[filled].sum(axis=0)))
+    unseen = np.flatnonzero(counts.any(axis=0) & ~counts[framed].any(axis=0))
     return without(masks, unseen.tolist()) if unseen.size else masks
 
 

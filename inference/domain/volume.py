@@ -65,3 +65,8 @@ class Volume:
     def __post_init__(self) -> None:
         if self.array.shape != self.grid.shape or len(self.frames) != self.grid.shape[0]:
             raise ValueError("array, grid and frames must agree")
+
+    @property
+    def framed(self) -> dict[int, SourceFrame]:
+        """The slices that a source image shows, in slice order, and its frame; the others were interpolated."""
+        return {index: frame for index, frame in enumerate(self.frames) if frame is not None}

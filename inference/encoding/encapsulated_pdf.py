@@ -9,6 +9,7 @@ from highdicom.sc import ConversionTypeValues
 from pydicom.dataset import Dataset
 from pydicom.uid import EncapsulatedPDFStorage, ExplicitVRLittleEndian
 
+from inference.domain.artifact import ArtifactKind
 from inference.domain.codes import FINDINGS_REPORT, IMAGING_MEASUREMENT_REPORT
 from inference.encoding.concepts import concept
 from inference.encoding.encoding_input import EncodingInput
@@ -22,13 +23,11 @@ from inference.encoding.overlay import draw_overlays
 from inference.encoding.page_content import content_of
 from inference.encoding.references import instance_references
 from inference.encoding.report_page import lay_out
+from inference.encoding.series_numbers import series_number
 from inference.encoding.slice_names import slice_name, slice_place
 from inference.encoding.source_images import SourceImages
 
 MOST_PICTURES: Final = 4
-
-SERIES_OFFSET: Final = 4
-"""Added to the Series Number of the SEG."""
 
 _PICTURE_SIDES_PX: Final = (400, 480)
 """Shortest and longest of a picture's longest side: about 200 pixels an inch on the page."""
@@ -74,7 +73,7 @@ def build_pdf(images: SourceImages, source: EncodingInput, imprint: Imprint) -> 
     document = SOPClass(
         study_instance_uid=header.StudyInstanceUID,
         series_instance_uid=uids.series("PDF"),
-        series_number=spec.publication.series_number + SERIES_OFFSET,
+        series_number=series_number(spec, ArtifactKind.PDF),
         sop_instance_uid=uids.instance("PDF"),
         sop_class_uid=EncapsulatedPDFStorage,
         instance_number=1,

@@ -6,11 +6,11 @@ A reader who opens it sees at once where to look. It names frames of the source,
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
 
 from highdicom import ko, sr
 from pydicom.dataset import Dataset
 
+from inference.domain.artifact import ArtifactKind
 from inference.domain.codes import OF_INTEREST
 from inference.domain.volume import SourceFrame
 from inference.encoding.concepts import concept
@@ -23,11 +23,10 @@ from inference.encoding.equipment import (
     observer,
     series_description,
 )
-from inference.encoding.key_slices import areas, framed_slices, placed, slice_of
+from inference.encoding.key_slices import areas, placed, slice_of
+from inference.encoding.series_numbers import series_number
 from inference.encoding.slice_names import slice_name
 from inference.encoding.source_images import SourceImages
-
-_BEYOND_SEG: Final = 6
 
 
 def build_key_images(images: SourceImages, source: EncodingInput, imprint: Imprint) -> Dataset | None:
@@ -70,7 +69,7 @@ def build_key_images(images: SourceImages, source: EncodingInput, imprint: Impri
         evidence=[_carrying(images.header, instances[0]), *instances[1:]],
         content=content,
         series_instance_uid=imprint.uids.series("KOS"),
-        series_number=spec.publication.series_number + _BEYOND_SEG,
+        series_number=series_number(spec, ArtifactKind.KOS),
         sop_instance_uid=imprint.uids.instance("KOS"),
         instance_number=1,
         manufacturer=MANUFACTURER,
@@ -92,7 +91,7 @@ def _shown(source: EncodingInput) -> Mapping[int, Sequence[str]]:
 
 def _places(source: EncodingInput) -> Iterator[tuple[str, int]]:
     """Give structures, then detections; only slices that a source image shows."""
-    result, framed = source.result, framed_slices(source.volume)
+    result, framed = source.result, list(source.volume.framed)
     if result.labels is not None and result.segments:
         counts = areas(result.labels, [segment.label.value for segment in result.segments])[:, framed]
         for segment, largest in zip(result.segments, counts.argmax(axis=1).tolist(), strict=True):

@@ -32,7 +32,7 @@ def key_slices(volume: Volume, result: AnalysisResult, most: int) -> tuple[int, 
     tuple of int
         In slice order; the middle slice alone where nothing was found that has a place.
     """
-    framed = framed_slices(volume)
+    framed = list(volume.framed)
     seen = _how_well_seen(volume, result, framed)
     if not len(seen):
         return (framed[len(framed) // 2],)
@@ -47,15 +47,10 @@ def key_slices(volume: Volume, result: AnalysisResult, most: int) -> tuple[int, 
     return tuple(sorted(framed[at] for at in chosen))
 
 
-def framed_slices(volume: Volume) -> list[int]:
-    """List the slices that a source image shows; the others were interpolated."""
-    return [index for index, frame in enumerate(volume.frames) if frame is not None]
-
-
 def slice_of(place: Place, volume: Volume) -> int:
     """Give the slice nearest to the middle of a detection among those that a source image shows."""
     at = float(volume.grid.to_index(place.centre_lps_mm)[0])
-    return min(framed_slices(volume), key=lambda index: abs(index - at))
+    return min(volume.framed, key=lambda index: abs(index - at))
 
 
 def placed(findings: Sequence[Finding]) -> list[tuple[Finding, Place]]:

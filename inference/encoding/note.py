@@ -36,14 +36,13 @@ from inference.encoding.equipment import (
 )
 from inference.encoding.libraries import LIBRARY_ERRORS, silence
 from inference.encoding.part10 import to_artifact
+from inference.encoding.series_numbers import NOTE
 from inference.encoding.source import normalise
 from inference.encoding.source_images import keep_what_results_carry
 from inference.encoding.sr import as_evidence, report_root
 from inference.encoding.sr_evaluations import comment
 from inference.errors import EncodingError
 from inference.uids import OutputUIDs
-
-_BEYOND_SEG: Final = 7
 
 _AFTER_AN_ATTEMPT: Final = ("result.", "inference.", "encoding.")
 """How the codes of reasons begin that come after the model has run, or has begun to."""
@@ -106,7 +105,7 @@ def _document(subject: NoteSubject) -> Dataset:
         evidence=_evidence(header, subject.instances),
         content=_content(subject),
         series_instance_uid=subject.uids.series("NOTE"),
-        series_number=spec.publication.series_number + _BEYOND_SEG,
+        series_number=spec.publication.series_number + NOTE,
         sop_instance_uid=subject.uids.instance(f"NOTE {refusal.code} {refusal.message}"),
         instance_number=1,
         **equipment_of(spec.reference),

@@ -12,6 +12,7 @@ from highdicom.sr import CodedConcept
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
+from inference.domain.artifact import ArtifactKind
 from inference.domain.codes import LEFT, PROBABILITY, RIGHT, RIGHT_AND_LEFT
 from inference.domain.model_spec import LabelSpec, ModelSpec
 from inference.encoding.concepts import concept
@@ -24,10 +25,8 @@ from inference.encoding.equipment import (
 )
 from inference.encoding.references import instance_references
 from inference.encoding.seg_pixels import CERTAIN
+from inference.encoding.series_numbers import series_number
 from inference.encoding.source_images import SourceImages
-
-SERIES_OFFSET: Final = 5
-"""Added to the Series Number of the SEG."""
 
 LEAST: Final = 26
 """A map that reaches less than a tenth anywhere is not made: it would be black."""
@@ -77,7 +76,7 @@ def _build(
         source_images=images.images,
         pixel_array=values[images.planes].astype(np.float32) / np.float32(CERTAIN),
         series_instance_uid=uids.series("PM"),
-        series_number=spec.publication.series_number + SERIES_OFFSET,
+        series_number=series_number(spec, ArtifactKind.PM),
         sop_instance_uid=uids.instance(f"PM-{label.value}"),
         instance_number=number,
         **equipment_of(spec.reference),

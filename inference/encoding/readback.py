@@ -86,9 +86,10 @@ def _check_volume(segment: Segment, millilitres: float, part: float) -> None:
 
 def _expect(segment: Segment, volume: Volume, census: Census) -> Weight:
     """Take from the result what lies on slices without a frame."""
-    label, framed = segment.label.value, _framed(volume)
+    label, framed = segment.label.value, list(volume.framed)
     frames = int(np.count_nonzero(census.counts[framed, label]))
-    lost, index_sum = census.total(label, np.flatnonzero(~framed))
+    interpolated = np.setdiff1d(np.arange(len(volume.frames)), framed)
+    lost, index_sum = census.total(label, interpolated)
     centroid = np.array(segment.centroid_lps_mm)
     kept = segment.voxel_count - lost
     if lost == 0 or kept <= 0:
@@ -102,18 +103,13 @@ def _expect_probabilities(segment: Segment, volume: Volume, result: AnalysisResu
     if result.probabilities is None:
         raise EncodingError("probabilities were encoded that the result does not have")
     frames, total, sums = 0, 0, np.zeros(3)
-    for index in np.flatnonzero(_framed(volume)):
+    for index in volume.framed:
         here, index_sum = weigh(result.probabilities[segment.label.value - 1, index])
         frames += here > 0
         total += here
         sums += [here * index, *index_sum]
     centroid: NDArray[np.float64] = volume.grid.to_lps(sums / max(total, 1))
     return Weight(frames, total, centroid)
-
-
-def _framed(volume: Volume) -> NDArray[np.bool_]:
-    """Tell which slices a source image shows."""
-    return np.array([frame is not None for frame in volume.frames], dtype=np.bool_)
 
 
 def _check_planes(seg: SegReading, grid: Grid, limit_mm: float) -> None:

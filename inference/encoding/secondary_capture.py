@@ -8,6 +8,7 @@ from typing import Final
 from highdicom.sc import ConversionTypeValues, SCImage
 from pydicom.dataset import Dataset
 
+from inference.domain.artifact import ArtifactKind
 from inference.encoding.encoding_input import EncodingInput
 from inference.encoding.equipment import (
     Imprint,
@@ -18,14 +19,12 @@ from inference.encoding.equipment import (
 from inference.encoding.legend import with_legend
 from inference.encoding.overlay import LARGEST_PX, SMALLEST_PX, Overlay, draw_overlays, letters
 from inference.encoding.references import source_image
+from inference.encoding.series_numbers import series_number
 from inference.encoding.slice_names import slice_name
 from inference.encoding.source_images import SourceImages
 
 MOST_SLICES: Final = 12
 """As many as a person looks through."""
-
-SERIES_OFFSET: Final = 3
-"""Added to the Series Number of the SEG."""
 
 
 def build_secondary_captures(images: SourceImages, source: EncodingInput, imprint: Imprint) -> Sequence[Dataset]:
@@ -61,7 +60,7 @@ def _build(overlay: Overlay, number: int, images: SourceImages, source: Encoding
         patient_orientation=("L", "P"),
         study_instance_uid=header.StudyInstanceUID,
         series_instance_uid=uids.series("SC"),
-        series_number=spec.publication.series_number + SERIES_OFFSET,
+        series_number=series_number(spec, ArtifactKind.SC),
         sop_instance_uid=uids.instance(f"SC-{number}"),
         instance_number=number,
         **equipment_of(spec.reference),

@@ -15,7 +15,7 @@ from highdicom.seg import SegmentAlgorithmTypeValues, SegmentDescription
 from highdicom.seg import Segmentation as HighdicomSegmentation
 from pydicom.dataset import Dataset
 
-from inference.domain.artifact import Segmentation
+from inference.domain.artifact import ArtifactKind, Segmentation
 from inference.domain.codes import ANATOMICAL_STRUCTURE, ARTIFICIAL_INTELLIGENCE
 from inference.domain.masks import overlap
 from inference.domain.model_spec import LabelSpec, ModelSpec
@@ -30,6 +30,7 @@ from inference.encoding.equipment import (
 from inference.encoding.seg_frames import Drawn, list_frames, pixels
 from inference.encoding.seg_groups import refer_to_instances, with_frames
 from inference.encoding.seg_pixels import CERTAIN
+from inference.encoding.series_numbers import series_number
 from inference.encoding.source_images import SourceImages
 
 _LONGEST: Final = 64
@@ -114,7 +115,7 @@ def _with_one_frame(images: SourceImages, drawn: Drawn, imprint: Imprint, kind: 
         segmentation_type=kind.name,
         segment_descriptions=[_describe(segment, spec) for segment in drawn.segments],
         series_instance_uid=uids.series(name),
-        series_number=spec.publication.series_number,
+        series_number=series_number(spec, ArtifactKind.SEG),
         sop_instance_uid=uids.instance(name),
         instance_number=1,
         **equipment_of(spec.reference),

@@ -8,7 +8,7 @@ from highdicom import sr
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 
-from inference.domain.artifact import Segmentation
+from inference.domain.artifact import ArtifactKind, Segmentation
 from inference.domain.codes import FINDINGS_REPORT, IMAGING_MEASUREMENT_REPORT, Code
 from inference.domain.model_spec import ModelSpec
 from inference.domain.study import InstanceIdentity
@@ -20,6 +20,7 @@ from inference.encoding.equipment import (
     observer,
     series_description,
 )
+from inference.encoding.series_numbers import series_number
 from inference.encoding.source_images import SourceImages
 from inference.encoding.sr_evaluations import evaluations, qualitative_evaluations
 from inference.encoding.sr_groups import Evidence, measurement_groups
@@ -69,7 +70,7 @@ def build_sr(
         evidence=[*images.instances, *drawn],
         content=report,
         series_instance_uid=uids.series(name),
-        series_number=spec.publication.series_number + 1,
+        series_number=series_number(spec, ArtifactKind.SR),
         sop_instance_uid=uids.instance(" ".join((name, *(each.sop_instance_uid for each in predecessors)))),
         instance_number=1,
         **equipment_of(spec.reference),

@@ -8,7 +8,6 @@ TID 1410, with a point or the outline of its box.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +32,7 @@ from inference.encoding.census import Census
 from inference.encoding.concepts import concept
 from inference.encoding.contours import outline
 from inference.encoding.equipment import NOTICE
+from inference.encoding.key_slices import slice_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,13 +95,13 @@ def _contour_group(segment: Segment, census: Census, evidence: Evidence) -> sr.T
     """TID 1410: the contour on the slice where the structure is largest, the area within it, and its diameters."""
     spec, volume = evidence.spec, segment.volume
     areas = census.counts[:, segment.label.value]
-    index, frame = max(_framed(evidence.volume), key=lambda item: int(areas[item[0]]))
+    index = max(evidence.volume.framed, key=lambda each: int(areas[each]))
     contour = outline(evidence.result.plane(index, segment.label.value))
     _, row_mm, column_mm = evidence.volume.grid.spacing_mm
     area_mm2 = contour.area_px * row_mm * column_mm
     return sr.PlanarROIMeasurementsAndQualitativeEvaluations(
         tracking_identifier=sr.TrackingIdentifier(uid=volume.tracking_uid, identifier=volume.tracking_id),
-        referenced_region=_region(sr.GraphicTypeValues.POLYLINE, contour.points, frame),
+        referenced_region=_region(sr.GraphicTypeValues.POLYLINE, contour.points, evidence.volume.framed[index]),
         finding_category=concept(segment.label.category),
         finding_type=concept(segment.label.type),
         finding_sites=[_site(segment.label, spec)],
@@ -130,8 +130,9 @@ def _detection_group(finding: Finding, place: Place, evidence: Evidence) -> sr.T
 
 def _detected_region(place: Place, volume: Volume) -> sr.ImageRegion:
     """Draw a detection on the slice nearest to its middle among those that a source image shows."""
-    slice_index, *row_column = volume.grid.to_index(place.centre_lps_mm)
-    index, frame = min(_framed(volume), key=lambda item: abs(item[0] - slice_index))
+    _, *row_column = volume.grid.to_index(place.centre_lps_mm)
+    index = slice_of(place, volume)
+    frame = volume.framed[index]
     shape = volume.grid.shape[1:]
     corners = volume.grid.to_index(np.array(place.corners_lps_mm).reshape(-1, 3))
     points = box_outline(corners, index, shape)
@@ -139,10 +140,6 @@ def _detected_region(place: Place, volume: Volume) -> sr.ImageRegion:
         return _region(sr.GraphicTypeValues.POLYLINE, points, frame)
     centre = np.clip(np.array(row_column) + 0.5, 0, shape)[::-1]
     return _region(sr.GraphicTypeValues.POINT, centre.reshape(1, 2), frame)
-
-
-def _framed(volume: Volume) -> Sequence[tuple[int, SourceFrame]]:
-    return [(index, frame) for index, frame in enumerate(volume.frames) if frame is not None]
 
 
 def _region(kind: sr.GraphicTypeValues, points: NDArray[np.float64], frame: SourceFrame) -> sr.ImageRegion:

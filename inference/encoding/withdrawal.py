@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import BytesIO
-from typing import Final
 
 from highdicom import ko
 from highdicom.sr import ObserverContext
@@ -33,20 +32,8 @@ from inference.encoding.equipment import (
 )
 from inference.encoding.libraries import LIBRARY_ERRORS, silence
 from inference.encoding.part10 import to_artifact
+from inference.encoding.series_numbers import BEYOND_FIRST, REJECTION
 from inference.errors import EncodingError
-
-_BEYOND_FIRST: Final = {
-    ArtifactKind.SEG: 0,
-    ArtifactKind.SR: 1,
-    ArtifactKind.SC: 3,
-    ArtifactKind.PDF: 4,
-    ArtifactKind.PM: 5,
-    ArtifactKind.KOS: 6,
-}
-"""How far the Series Number of each kind is beyond the model's first."""
-
-_OWN: Final = 2
-"""The same of what this module makes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,7 +131,7 @@ def _document(rejected: Sequence[DicomArtifact], model: ModelReference, rejectio
             description=rejection.text,
         ),
         series_instance_uid=_derived("series", sources),
-        series_number=int(objects[0].SeriesNumber) - _BEYOND_FIRST.get(rejected[0].kind, 0) + _OWN,
+        series_number=int(objects[0].SeriesNumber) - BEYOND_FIRST.get(rejected[0].kind, 0) + REJECTION,
         sop_instance_uid=_derived("instance", sources, rejection.text, rejection.at.astimezone(UTC).isoformat()),
         instance_number=1,
         manufacturer=MANUFACTURER,
