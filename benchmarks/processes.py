@@ -66,6 +66,7 @@ def embedded_node(data_dir: Path, quiet_time_s: float) -> Iterator[EmbeddedNode]
             "NODE_DICOM_PORT": str(free_port()),
             "NODE_API_PORT": str(free_port()),
             "NODE_QUIET_TIME_S": str(quiet_time_s),
+            "NODE_RATE_LIMIT": "0",
             "NODE_LOG_LEVEL": "WARNING",
         }
     )

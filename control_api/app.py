@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from control_api import docs_pages, metrics_page, problems, request_context, services, status_page
-from control_api.auth import gate, tokens
+from control_api.auth import audit, gate, oidc, pace, tokens
 from control_api.openapi import ProblemAPI, make_api
-from control_api.resources import auth, health, jobs, models, node, studies
-from control_api.services import Services
+from control_api.resources import audit as audit_resource
+from control_api.resources import auth, health, jobs, models, node, service_accounts, studies, users
+from control_api.services import APIOptions, Services
 
 MAX_BODY_BYTES: Final = 1 << 20
 """No document that this API takes is anywhere near; files travel by DICOM."""
@@ -19,7 +21,8 @@ MAX_BODY_BYTES: Final = 1 << 20
 def create_app(given: Services) -> Flask:
     """Build the application.
 
-    The order matters: the request gets its id, then it meets the gate, then a view.
+    The order matters: the request gets its id, is counted, meets the gate, then a view; the answer is kept in the
+    audit trail before it is logged.
 
     Parameters
     ----------
@@ -36,8 +39,8 @@ def create_app(given: Services) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]
     services.attach(app.extensions, given)
     request_context.install(app, given.clock, given.uid_source)
-    tokens.install(app, given.options.jwt_key, given.options.access_minutes)
-    gate.install(app)
+    _let_in(app, given.options)
+    audit.install(app)
     problems.register(app)
     docs_pages.register(app, describe(app, given.options.version))
     status_page.register(app)
@@ -45,9 +48,21 @@ def create_app(given: Services) -> Flask:
     return app
 
 
+def _let_in(app: Flask, options: APIOptions) -> None:
+    """Set up who may come in, and how often; the client's address is that which our own proxies name."""
+    if options.trusted_proxies:
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]  # as Flask's documentation tells
+            app.wsgi_app, x_for=options.trusted_proxies, x_proto=options.trusted_proxies
+        )
+    pace.install(app, options.limits)
+    tokens.install(app, options.jwt_key, options.access_minutes)
+    oidc.install(app, options.oidc, options.jwt_key, secure=options.cookie_secure)
+    gate.install(app)
+
+
 def describe(app: Flask, version: str) -> ProblemAPI:
     """Register every resource, and give what describes them."""
     api = make_api(app, version)
-    for resource in (auth, health, node, jobs, studies, models):
+    for resource in (auth, users, service_accounts, audit_resource, health, node, jobs, studies, models):
         api.register_blueprint(resource.blueprint)
     return api

@@ -7,6 +7,8 @@ from importlib.metadata import version
 
 from sqlalchemy import Engine
 
+from control_api.access import OIDCOptions, RateLimits
+from control_api.audit_log import AuditLog
 from control_api.queries import ReadModel
 from control_api.readiness import disk_probe
 from control_api.services import APIOptions, Probe, Services
@@ -18,10 +20,14 @@ from inference.errors import InstanceUnreadable, NodeError, StoreUnavailable
 from inference.ports import JobQueue, ModelCatalogue
 from inference.reading import describe_revision
 from inference.selection import select
+from integrations.persistence.audit_trail import SQLAuditTrail
 from integrations.persistence.deployments import SQLDeploymentLog
 from integrations.persistence.engine import make_engine
+from integrations.persistence.identities import SQLIdentities
 from integrations.persistence.job_store import JobStoreOptions, SQLJobStore
 from integrations.persistence.migrations import is_current
+from integrations.persistence.service_accounts import SQLServiceAccounts
+from integrations.persistence.sessions import SQLSessions
 from integrations.persistence.study_index import SQLStudyIndex
 from integrations.persistence.transactions import Transactions
 from integrations.persistence.users import SQLUserStore
@@ -50,6 +56,11 @@ def build_services(settings: Settings) -> Services:
         queue=queue,
         catalogue=catalogue,
         accounts=SQLUserStore(engine, clock),
+        sessions=SQLSessions(engine, clock, uid_source, settings.jwt_refresh_days),
+        service_accounts=SQLServiceAccounts(engine, clock, uid_source),
+        identities=SQLIdentities(engine, clock),
+        audit=SQLAuditTrail(engine, clock),
+        audit_log=AuditLog(Transactions(engine, clock)),
         queries=ReadModel(Transactions(engine, clock)),
         match=_matcher(catalogue, settings.character_sets),
         probes=_probes(settings, engine, queue),
@@ -68,6 +79,31 @@ def _options(settings: Settings) -> APIOptions:
         data_dir=settings.data_dir,
         organization=settings.organization,
         zone=settings.zone,
+        cookie_secure=settings.cookie_secure,
+        trusted_proxies=settings.trusted_proxies,
+        limits=_limits(settings),
+        oidc=_oidc(settings),
+    )
+
+
+def _limits(settings: Settings) -> RateLimits:
+    """Count in Redis where there is one, so that all workers count together."""
+    address = settings.redis_url.get_secret_value() if settings.redis_url else "memory://"
+    storage = address.replace("unix://", "redis+unix://", 1) if address.startswith("unix://") else address
+    return RateLimits(settings.rate_limit, settings.login_rate_limit, settings.picture_rate_limit, storage)
+
+
+def _oidc(settings: Settings) -> OIDCOptions | None:
+    if settings.oidc_issuer is None or settings.public_url is None:
+        return None
+    return OIDCOptions(
+        issuer=settings.oidc_issuer,
+        client_id=settings.oidc_client_id,
+        client_secret=settings.oidc_client_secret.get_secret_value(),
+        public_url=settings.public_url,
+        username_claim=settings.oidc_username_claim,
+        role_claim=settings.oidc_role_claim,
+        roles=dict(settings.oidc_roles),
     )
 
 

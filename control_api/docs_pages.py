@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from http import HTTPStatus
 from typing import Final
 
-from flask import Blueprint, Flask, Response, json, make_response, send_from_directory
+from flask import Blueprint, Flask, Response, json, make_response, redirect, send_from_directory
 from flask_smorest import Api
 from openapi_ui_bundles import redoc, swagger_ui
+from werkzeug.wrappers import Response as BaseResponse
 
 from control_api.auth.roles import PUBLIC, serves
 from control_api.request_context import DOCS_POLICY
@@ -63,6 +66,31 @@ def register(app: Flask, api: Api) -> None:
         return _redoc_script()
 
     app.register_blueprint(blueprint)
+    app.register_blueprint(_guide_names())
+
+
+GUIDE_NAMES: Final = {
+    "/api/schema/": "/api/openapi.json",
+    "/swagger/": "/api/docs/",
+    "/redoc/": "/api/redoc/",
+}
+"""Under which the CDSS guide looks for the documentation, and where it is."""
+
+
+def _guide_names() -> Blueprint:
+    blueprint = Blueprint("guide_names", __name__)
+    for path, place in GUIDE_NAMES.items():
+        blueprint.add_url_rule(path, path.strip("/").replace("/", "_"), _sends_to(place))
+    return blueprint
+
+
+def _sends_to(place: str) -> Callable[[], BaseResponse]:
+    @serves(PUBLIC)
+    def view() -> BaseResponse:
+        """Send the client on."""
+        return redirect(place, HTTPStatus.MOVED_PERMANENTLY)
+
+    return view
 
 
 def _redoc_script() -> Response:

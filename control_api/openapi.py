@@ -12,11 +12,12 @@ from flask_smorest import Api, Blueprint
 from marshmallow import Schema
 from webargs.flaskparser import FlaskParser
 
-from control_api.auth.roles import EVERYONE, PUBLIC
+from control_api.auth.roles import EVERYONE, NO_SCOPE, PUBLIC, scope_of
 from control_api.identifiers import JobIDConverter, UIDConverter
 from control_api.problems import MEDIA_TYPE
 from control_api.schemas.paging import CursorField
 from control_api.schemas.problem import ProblemSchema
+from integrations.persistence.users import Role
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -30,8 +31,9 @@ class Decorator(Protocol):
 
 DESCRIPTION: Final = (
     "The control interface of a NeuroNova Node: what arrived, what was decided about it, which jobs run and what "
-    "they found. Every path but login and health demands a bearer token. Errors are problem documents (RFC 9457) "
-    "whose `code` is stable. Results are for research use, not for diagnosis."
+    "they found. Every path but login and health demands a bearer token, or of a program an API key with the scope "
+    "of the operation (`x-scope`). Errors are problem documents (RFC 9457) whose `code` is stable. Results are for "
+    "research use, not for diagnosis."
 )
 
 
@@ -69,18 +71,22 @@ class APIBlueprint(Blueprint):  # type: ignore[misc]  # flask-smorest has no typ
         """Describe another answer."""
         return cast("Decorator", super().alt_response(status, response, **options))
 
-    @staticmethod
-    def _describe_access(doc: dict[str, Any], doc_info: dict[str, Any], **_: Any) -> dict[str, Any]:
-        """Write the roles that ``control_api.auth.roles.serves`` noted beside the view's other facts."""
+    def _describe_access(self, doc: dict[str, Any], doc_info: dict[str, Any], **facts: Any) -> dict[str, Any]:
+        """Write the roles and the scope that ``control_api.auth.roles.serves`` noted beside the view's facts."""
         served = doc_info.get("serves", EVERYONE)
         responses = doc.setdefault("responses", {})
         responses["default"] = "DEFAULT_ERROR"
         if served == PUBLIC:
             return doc | {"security": []}
         responses[HTTPStatus.UNAUTHORIZED.value] = HTTPStatus.UNAUTHORIZED.name
-        if served != EVERYONE:
+        described = doc | {"x-roles": sorted(served)}
+        if Role.SERVICE not in served:
+            described["security"] = [{"bearerAuth": []}]
+        scope = scope_of(self.name, facts["method"], doc_info.get("scope"))
+        needs_scope = Role.SERVICE in served and scope != NO_SCOPE
+        if needs_scope or served != EVERYONE:
             responses[HTTPStatus.FORBIDDEN.value] = HTTPStatus.FORBIDDEN.name
-        return doc | {"x-roles": sorted(served)}
+        return described | ({"x-scope": scope} if needs_scope else {})
 
 
 class ProblemAPI(Api):  # type: ignore[misc]  # flask-smorest has no types
@@ -107,7 +113,7 @@ def make_api(app: Flask, version: str) -> ProblemAPI:
         OPENAPI_VERSION="3.1.0",
         API_SPEC_OPTIONS={
             "info": {"description": DESCRIPTION, "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"}},
-            "security": [{"bearerAuth": []}],
+            "security": [{"bearerAuth": []}, {"apiKey": []}],
             "servers": [{"url": "/", "description": "This node"}],
         },
     )
@@ -128,5 +134,14 @@ def _describe_security(spec: APISpec) -> None:
             "scheme": "bearer",
             "bearerFormat": "JWT",
             "description": "The access token that `POST /api/auth/login` gives.",
+        },
+    )
+    spec.components.security_scheme(
+        "apiKey",
+        {
+            "type": "apiKey",
+            "in": "header",
+            "name": "X-API-Key",
+            "description": "The key of a service account; `Authorization: ApiKey …` is understood too.",
         },
     )

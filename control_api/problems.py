@@ -52,6 +52,10 @@ STATUS: Final[Mapping[type[errors.NodeError], HTTPStatus]] = MappingProxyType(
         errors.FHIRRejected: HTTPStatus.BAD_GATEWAY,
         errors.HL7Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
         errors.HL7Rejected: HTTPStatus.BAD_GATEWAY,
+        errors.AccountNotFound: HTTPStatus.NOT_FOUND,
+        errors.AccountExists: HTTPStatus.CONFLICT,
+        errors.AccountInvalid: HTTPStatus.UNPROCESSABLE_ENTITY,
+        errors.LastAdministrator: HTTPStatus.CONFLICT,
         errors.JobNotFound: HTTPStatus.NOT_FOUND,
         errors.StudyNotFound: HTTPStatus.NOT_FOUND,
         errors.IllegalTransition: HTTPStatus.CONFLICT,
@@ -133,6 +137,10 @@ class Problem:
         return response
 
 
+NO_SUCH_RESOURCE: Final = Problem(HTTPStatus.NOT_FOUND, "http.not_found", "Not Found")
+"""What is answered for a part of the API that is switched off."""
+
+
 def of_node_error(error: errors.NodeError) -> Problem:
     """Translate an error of the node's own tree through the table."""
     kind = next((kind for kind in type(error).__mro__ if kind in STATUS), None)
@@ -187,5 +195,5 @@ def _log_unexpected(error: Exception) -> None:
 def register(app: Flask) -> None:
     """Let every error that leaves a view become a problem document."""
     app.register_error_handler(errors.NodeError, lambda error: of_node_error(error).response())
-    app.register_error_handler(HTTPException, lambda error: of_http_error(error).response())
+    app.register_error_handler(HTTPException, lambda error: error.response or of_http_error(error).response())
     app.register_error_handler(Exception, _unexpected)

@@ -3,50 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
+from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import Final, Protocol, cast
 
 from flask import current_app
 
+from control_api.access import (
+    Account,
+    Accounts,
+    AuditTrail,
+    Directory,
+    Identities,
+    OIDCOptions,
+    RateLimits,
+    ServiceAccounts,
+    Sessions,
+)
+from control_api.audit_log import AuditLog
 from control_api.queries import ReadModel
 from inference.domain.model_spec import ModelSpec
 from inference.domain.study import SeriesRevision
 from inference.ports import Clock, JobQueue, JobStore, ModelCatalogue, StudyIndex, UIDSource
 
+__all__ = [
+    "APIOptions",
+    "Account",
+    "Accounts",
+    "BrokenPackage",
+    "Catalogue",
+    "Probe",
+    "Services",
+    "attach",
+    "services",
+]
+
 _KEY: Final = "neuronova-services"
 
 Probe = Callable[[], None]
 """Returns when a part works; raises, whatever it likes, when it does not."""
-
-
-class Account(Protocol):
-    """Somebody who may log in."""
-
-    @property
-    def username(self) -> str:
-        """The name, unique."""
-
-    @property
-    def role(self) -> str:
-        """One of the roles of ``control_api.auth.roles``."""
-
-
-class Accounts(Protocol):
-    """Accounts and the tokens that were taken back; every method raises where the store cannot be asked."""
-
-    def authenticate(self, username: str, password: str) -> Account | None:
-        """Give the account when the password is right and the account neither inactive nor locked."""
-
-    def find(self, username: str) -> Account | None:
-        """Give an active account."""
-
-    def revoke(self, jti: str, expires_at: datetime) -> None:
-        """Take a token back; the record may be dropped once the token has expired."""
-
-    def is_revoked(self, jti: str) -> bool:
-        """Say whether a token was taken back."""
 
 
 class BrokenPackage(Protocol):
@@ -92,6 +88,14 @@ class APIOptions:
         Of the people who review results here.
     zone
         Where the site is.
+    cookie_secure
+        Whether browsers send our cookies by https only.
+    trusted_proxies
+        How many proxies in front of us name the client in ``X-Forwarded-For``.
+    limits
+        How often a client may ask.
+    oidc
+        The OpenID provider; None: passwords only.
     """
 
     version: str
@@ -101,6 +105,10 @@ class APIOptions:
     data_dir: Path
     organization: str = "not stated"
     zone: tzinfo = UTC
+    cookie_secure: bool = True
+    trusted_proxies: int = 0
+    limits: RateLimits = field(default_factory=RateLimits)
+    oidc: OIDCOptions | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +117,12 @@ class Services:
 
     Parameters
     ----------
-    jobs, studies, queue, catalogue, accounts, clock, uid_source
+    jobs, studies, queue, catalogue, clock, uid_source
         Ports.
+    accounts, sessions, service_accounts, identities
+        Who may come in: people, while they are logged in, programs, and those whom an OpenID provider knows.
+    audit, audit_log
+        Where it is written who did what, and where it is read.
     queries
         The read side.
     match
@@ -125,7 +137,12 @@ class Services:
     studies: StudyIndex
     queue: JobQueue
     catalogue: Catalogue
-    accounts: Accounts
+    accounts: Directory
+    sessions: Sessions
+    service_accounts: ServiceAccounts
+    identities: Identities
+    audit: AuditTrail
+    audit_log: AuditLog
     queries: ReadModel
     match: Callable[[SeriesRevision], Sequence[ModelSpec]]
     probes: Mapping[str, Probe]

@@ -46,6 +46,7 @@ from integrations.persistence.deployments import SQLDeploymentLog
 from integrations.persistence.engine import make_engine
 from integrations.persistence.job_store import JobStoreOptions, SQLJobStore
 from integrations.persistence.migrations import is_current, upgrade
+from integrations.persistence.sessions import SQLSessions
 from integrations.persistence.study_index import SQLStudyIndex
 from integrations.persistence.users import SQLUserStore
 from integrations.result_folder import FolderResultStore
@@ -146,6 +147,11 @@ def build_runner(settings: Settings) -> OnnxModelRunner:
     return OnnxModelRunner(
         EngineOptions(provider=settings.execution_provider, intra_op_threads=settings.intra_op_threads, verify=verify)
     )
+
+
+def build_sessions(settings: Settings) -> SQLSessions:
+    """Give the sessions of the API, to end some."""
+    return SQLSessions(make_engine(settings), SystemClock(), RandomUIDSource(), settings.jwt_refresh_days)
 
 
 def build_users(settings: Settings) -> SQLUserStore:

@@ -35,6 +35,11 @@
     │   ├── FHIRRejected            report.fhir_rejected
     │   ├── HL7Unavailable *        report.hl7_unavailable
     │   └── HL7Rejected             report.hl7_rejected
+    ├── AccountError
+    │   ├── AccountNotFound         account.not_found           404
+    │   ├── AccountExists           account.exists              409
+    │   ├── AccountInvalid          account.invalid             422
+    │   └── LastAdministrator       account.last_administrator  409
     └── JobError
         ├── JobNotFound             job.not_found               404
         ├── StudyNotFound           study.not_found             404
@@ -361,6 +366,36 @@ class HL7Rejected(ReportError):
     """The receiver of HL7 v2 messages refuses the message."""
 
     code = "report.hl7_rejected"
+
+
+class AccountError(NodeError):
+    """A request about an account cannot be met."""
+
+    stage = Stage.CONFIGURE
+
+
+class AccountNotFound(AccountError):
+    """There is no such account."""
+
+    code = "account.not_found"
+
+
+class AccountExists(AccountError):
+    """The name is taken."""
+
+    code = "account.exists"
+
+
+class AccountInvalid(AccountError):
+    """A name, a password, a role or a scope is not one that an account may have."""
+
+    code = "account.invalid"
+
+
+class LastAdministrator(AccountError):
+    """Without this account nobody could administer the node."""
+
+    code = "account.last_administrator"
 
 
 class JobError(NodeError):

@@ -27,7 +27,15 @@ GUIDE_NAMES: Final[Mapping[str, str]] = {
 
 FILE_SUFFIX: Final = "_FILE"
 FILE_FIELDS: Final = frozenset(
-    {"archive_rest_password", "database_url", "db_password", "redis_url", "queue_secret", "jwt_secret"}
+    {
+        "archive_rest_password",
+        "database_url",
+        "db_password",
+        "jwt_secret",
+        "oidc_client_secret",
+        "queue_secret",
+        "redis_url",
+    }
 )
 """Settings that may be given as the path of a file, as Docker and Kubernetes mount secrets."""
 

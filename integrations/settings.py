@@ -138,6 +138,14 @@ def _charset_of_ae(value: object) -> tuple[AETitle, str]:
     return AETitle(ae_title), _charset(term)
 
 
+def _role_of_value(value: object) -> tuple[str, str]:
+    """Read ``value=role``."""
+    claimed, _, role = str(value).rpartition("=")
+    if not claimed or role not in ("admin", "radiologist", "doctor", "nurse", "technician"):
+        raise ValueError("write value=role, for example radiology-staff=radiologist")
+    return claimed.strip(), role
+
+
 AE = Annotated[AETitle, PlainValidator(lambda value: AETitle(str(value)))]
 AEList = Annotated[tuple[AE, ...], BeforeValidator(_split)]
 Address = Annotated[str, AfterValidator(_without_slash)]
@@ -153,6 +161,8 @@ Secret = Annotated[SecretStr, AfterValidator(_long_enough)]
 Charset = Annotated[str, AfterValidator(_charset)]
 CharsetOfAE = Annotated[tuple[AETitle, str], PlainValidator(_charset_of_ae)]
 CharsetList = Annotated[tuple[CharsetOfAE, ...], BeforeValidator(_split)]
+RoleOfValue = Annotated[tuple[str, str], PlainValidator(_role_of_value)]
+RoleList = Annotated[tuple[RoleOfValue, ...], BeforeValidator(_split)]
 PathList = Annotated[tuple[Path, ...], BeforeValidator(_split)]
 
 
@@ -268,8 +278,35 @@ class Settings(BaseSettings):
     """Key that signs access tokens."""
     jwt_access_minutes: int = Field(default=60, ge=1, le=1440)
     """Life of an access token in minutes; a revoked one is refused before."""
-    jwt_refresh_days: int = Field(default=1, ge=1, le=30)
-    """Life of a refresh token in days."""
+    jwt_refresh_days: int = Field(default=7, ge=1, le=30)
+    """Life of a refresh token in days; each works once, and no session lasts longer than 30 days."""
+    cookie_secure: bool = True
+    """Whether browsers send our cookies by https only; False in embedded mode, which speaks http."""
+    trusted_proxies: int = Field(default=0, ge=0, le=10)
+    """How many proxies stand in front of the API and name the client in X-Forwarded-For: 1 behind our gateway. A
+    number too high lets clients name themselves."""
+    rate_limit: int = Field(default=100, ge=0)
+    """How often a minute one client may ask anything under /api/; 0: as often as it likes. Counted in Redis, or by
+    each process for itself where there is none."""
+    login_rate_limit: int = Field(default=20, ge=0)
+    """The same for what checks a password or a refresh token."""
+    picture_rate_limit: int = Field(default=1200, ge=0)
+    """The same for pictures, which a person turns over quickly."""
+    public_url: Address | None = None
+    """Where browsers reach the node, for example https://node.hospital.example; needed for OpenID."""
+    oidc_issuer: Address | None = None
+    """Issuer of the OpenID provider that vouches for people; none: passwords only."""
+    oidc_client_id: str = ""
+    """Who we are to the provider."""
+    oidc_client_secret: SecretStr = SecretStr("")
+    """Our secret with the provider; empty: a public client, secured by PKCE alone."""
+    oidc_username_claim: str = "preferred_username"
+    """Claim of the ID token that holds a name."""
+    oidc_role_claim: str = "roles"
+    """Claim of the ID token that says what somebody is: a text or a list of texts."""
+    oidc_roles: RoleList = ()
+    """Roles here by value of that claim, comma-separated, value=role, the first that fits; whom none fits stays
+    out."""
 
     api_host: str = "127.0.0.1"
     """Address on which the API listens; only the gateway should reach it."""
@@ -303,10 +340,18 @@ class Settings(BaseSettings):
 
     @model_validator(mode="before")
     @classmethod
-    def _default_quiet_time(cls, values: Any) -> Any:
+    def _embedded_defaults(cls, values: Any) -> Any:
         if isinstance(values, dict) and is_embedded(values):
-            return {"quiet_time_s": 3.0, **values}
+            return {"quiet_time_s": 3.0, "cookie_secure": False, **values}
         return values
+
+    @model_validator(mode="after")
+    def _whole_provider(self) -> Settings:
+        needed = {"NODE_OIDC_CLIENT_ID": self.oidc_client_id, "NODE_PUBLIC_URL": self.public_url}
+        missing = [name for name, value in {**needed, "NODE_OIDC_ROLES": self.oidc_roles}.items() if not value]
+        if self.oidc_issuer is not None and missing:
+            raise ValueError(f"NODE_OIDC_ISSUER needs {', '.join(missing)} too")
+        return self
 
     @classmethod
     def settings_customise_sources(

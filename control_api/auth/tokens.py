@@ -1,15 +1,22 @@
-"""Access tokens: JSON Web Tokens (RFC 7519) signed with HS256, short-lived and revocable."""
+"""Access tokens: JSON Web Tokens (RFC 7519) signed with HS256, short-lived, worth nothing after their session."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 
 from flask import Flask, Response
-from flask_jwt_extended import JWTManager, create_access_token, decode_token, get_jwt
+from flask_jwt_extended import (
+    JWTManager,
+    create_access_token,
+    decode_token,
+    get_current_user,
+    get_jwt,
+    verify_jwt_in_request,
+)
 
+from control_api.auth.principal import Principal
 from control_api.problems import Problem
 from control_api.services import Account, services
 from inference.errors import ConfigurationError
@@ -19,28 +26,11 @@ AUDIENCE: Final = "neuronova-control-api"
 MIN_KEY_BYTES: Final = 32
 """An HS256 key must be at least as long as the hash (RFC 7518 section 3.2)."""
 
-_NEEDED_CLAIMS: Final = ("sub", "exp", "jti")
+_NEEDED_CLAIMS: Final = ("sub", "exp", "jti", "sid")
 """Without one of these a token could not be traced, would not end, or could not be taken back."""
 
-
-@dataclass(frozen=True, slots=True)
-class AccessToken:
-    """A token as it is handed out.
-
-    Parameters
-    ----------
-    access_token
-        The encoded token.
-    role
-        What its holder may do.
-    expires_at
-        When it ends, UTC.
-    """
-
-    access_token: str
-    role: str
-    expires_at: datetime
-    token_type: str = "Bearer"  # noqa: S105 - the scheme's name, RFC 6750
+SESSION: Final = "sid"
+"""The claim that names the session (OpenID Connect Front-Channel Logout 1.0 section 3)."""
 
 
 def install(app: Flask, key: str, access_minutes: int) -> None:
@@ -69,7 +59,9 @@ def install(app: Flask, key: str, access_minutes: int) -> None:
 
 def _register(manager: JWTManager) -> None:
     """Answer every refusal with a problem; a lookup that fails lets nobody in."""
-    manager.token_in_blocklist_loader(lambda _header, claims: services().accounts.is_revoked(claims["jti"]))
+    manager.token_in_blocklist_loader(
+        lambda _header, claims: not services().sessions.is_open(claims.get(SESSION, ""))
+    )
     manager.token_verification_loader(lambda _header, claims: all(claims.get(name) for name in _NEEDED_CLAIMS))
     manager.user_lookup_loader(lambda _header, claims: services().accounts.find(claims["sub"]))
     manager.unauthorized_loader(lambda _reason: _refusal("auth.token_missing", "A bearer token is needed."))
@@ -86,17 +78,15 @@ def _refusal(code: str, title: str) -> Response:
     return Problem(HTTPStatus.UNAUTHORIZED, code, title, headers=headers).response()
 
 
-def issue(account: Account) -> AccessToken:
-    """Make a token for somebody who has shown who they are."""
-    encoded = create_access_token(identity=account.username, additional_claims={"role": account.role})
-    return AccessToken(encoded, account.role, _expiry(decode_token(encoded)))
+def issue(account: Account, session_id: str) -> tuple[str, datetime]:
+    """Make a token for somebody who has shown who they are, and say when it ends."""
+    claims = {"role": account.role, SESSION: session_id}
+    encoded = create_access_token(identity=account.username, additional_claims=claims)
+    return encoded, datetime.fromtimestamp(decode_token(encoded)["exp"], UTC)
 
 
-def revoke_present() -> None:
-    """Make the token of the present request useless from now on."""
-    claims = get_jwt()
-    services().accounts.revoke(claims["jti"], _expiry(claims))
-
-
-def _expiry(claims: dict[str, Any]) -> datetime:
-    return datetime.fromtimestamp(claims["exp"], UTC)
+def holder() -> Principal:
+    """Give whose token the present request carries; what is wrong with it is raised, and answered as a problem."""
+    verify_jwt_in_request()
+    account: Account = get_current_user()
+    return Principal(account.username, account.role, session_id=get_jwt()[SESSION])

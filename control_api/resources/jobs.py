@@ -6,9 +6,9 @@ from http import HTTPStatus
 from typing import Any
 
 from flask.views import MethodView
-from flask_jwt_extended import current_user
 
 from control_api import reviews, runs
+from control_api.auth.principal import current_user
 from control_api.auth.roles import OPERATORS, REVIEWERS, serves
 from control_api.openapi import APIBlueprint
 from control_api.records import JobView, Listing

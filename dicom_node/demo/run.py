@@ -116,6 +116,7 @@ def _running_node(out: Path, clock: Clock, console: Console) -> Iterator[DemoNod
             "NODE_DICOM_PORT": str(free_port()),
             "NODE_API_PORT": str(free_port()),
             "NODE_QUIET_TIME_S": "2",
+            "NODE_RATE_LIMIT": "0",
         }
     )
     settings = prepare(environment)

@@ -204,9 +204,73 @@ users: Final = Table(
     Column("created_at", UTC_TIME, nullable=False),
 )
 
-revoked_tokens: Final = Table(
-    "revoked_tokens",
+sessions: Final = Table(
+    "sessions",
     METADATA,
-    Column("jti", String(64), primary_key=True),
-    Column("expires_at", UTC_TIME, nullable=False, index=True),
+    Column("session_id", String(64), primary_key=True, doc="In every access token of the session."),
+    Column("username", String(64), nullable=False, index=True),
+    Column("created_at", UTC_TIME, nullable=False),
+    Column("expires_at", UTC_TIME, nullable=False, index=True, doc="That of its newest refresh token."),
+    Column("closed_at", UTC_TIME, nullable=True),
 )
+"""From a login to a logout; also the family of its refresh tokens."""
+
+refresh_tokens: Final = Table(
+    "refresh_tokens",
+    METADATA,
+    Column("token_hash", String(64), primary_key=True, doc="SHA-256 of the token, which is nowhere."),
+    Column("session_id", String(64), ForeignKey("sessions.session_id"), nullable=False, index=True),
+    Column("expires_at", UTC_TIME, nullable=False, index=True),
+    Column("used_at", UTC_TIME, nullable=True, doc="A token works once; whoever brings it again has stolen it."),
+)
+
+identities: Final = Table(
+    "identities",
+    METADATA,
+    Column("id", BIG_ID, primary_key=True, autoincrement=True),
+    Column("issuer", String(255), nullable=False),
+    Column("subject", String(255), nullable=False),
+    Column("username", String(64), ForeignKey("users.username"), nullable=False),
+    UniqueConstraint("issuer", "subject"),
+)
+"""Who of an OpenID provider is which account."""
+
+service_accounts: Final = Table(
+    "service_accounts",
+    METADATA,
+    Column("name", String(64), primary_key=True),
+    Column("description", String(255), nullable=False, default=""),
+    Column("scopes", JSON, nullable=False),
+    Column("active", Boolean, nullable=False, default=True),
+    Column("created_at", UTC_TIME, nullable=False),
+)
+"""Programs; they have keys instead of a password."""
+
+api_keys: Final = Table(
+    "api_keys",
+    METADATA,
+    Column("key_id", String(32), primary_key=True),
+    Column("key_hash", String(64), nullable=False, unique=True, doc="SHA-256 of the key, which is nowhere."),
+    Column("prefix", String(16), nullable=False, doc="Its first characters, to tell keys apart."),
+    Column("service_account", String(64), ForeignKey("service_accounts.name"), nullable=False, index=True),
+    Column("created_at", UTC_TIME, nullable=False),
+    Column("expires_at", UTC_TIME, nullable=True),
+    Column("revoked_at", UTC_TIME, nullable=True),
+    Column("last_used_at", UTC_TIME, nullable=True, doc="To the minute."),
+)
+
+audit_events: Final = Table(
+    "audit_events",
+    METADATA,
+    Column("id", BIG_ID, primary_key=True, autoincrement=True),
+    Column("at", UTC_TIME, nullable=False, index=True),
+    Column("actor", String(64), nullable=False, index=True, doc="Empty: nobody who is known."),
+    Column("role", String(16), nullable=False),
+    Column("action", String(160), nullable=False, doc="Method and pattern of the path, never the path."),
+    Column("object", String(255), nullable=False, default="", doc="Ids of what it was done to."),
+    Column("outcome", String(16), nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("request_id", String(64), nullable=False),
+    Column("client", String(64), nullable=False, doc="Address of the client."),
+)
+"""Who did what; rows are added, and neither changed nor removed."""

@@ -1,4 +1,4 @@
-"""People and programs that may log in, and the tokens that were taken back."""
+"""People who may log in, and what they are to this node."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import Any, Final
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import Connection, Engine, Row, delete, insert, select, update
+from sqlalchemy import Connection, Engine, Row, insert, select, update
 
-from inference.errors import ConfigurationError
+from inference.errors import AccountExists, AccountInvalid, AccountNotFound, LastAdministrator
 from inference.ports import Clock
-from integrations.persistence.tables import revoked_tokens, users
+from integrations.persistence.tables import users
 from integrations.persistence.times import from_column, to_column
 from integrations.persistence.transactions import Transactions
 
@@ -41,6 +41,10 @@ class Role(StrEnum):
     NURSE = "nurse"
     TECHNICIAN = "technician"
     SERVICE = "service"
+
+
+PEOPLE: Final = frozenset(Role) - {Role.SERVICE}
+"""Roles of those who log in with a password; programs have keys (``service_accounts``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,15 +96,17 @@ class SQLUserStore:
 
         Raises
         ------
-        ConfigurationError
-            If the name is taken or not valid, the password too short, or the role unknown.
+        AccountExists
+            If the name is taken.
+        AccountInvalid
+            If the name is not valid, the password too short, or the role not one of a person.
         """
-        name, known_role, hashed = _name(username), _role(role), self._hash(password)
+        name, known_role, hashed = account_name(username), role_of_a_person(role), self._hash(password)
 
         def create(connection: Connection) -> None:
             """Insert the account, unless the name is taken."""
             if _row(connection, name) is not None:
-                raise ConfigurationError(f"there is a user {name} already")
+                raise AccountExists(f"there is a user {name} already")
             now = to_column(self._clock.now())
             connection.execute(
                 insert(users).values(username=name, password_hash=hashed, role=known_role, created_at=now)
@@ -114,21 +120,62 @@ class SQLUserStore:
 
         Raises
         ------
-        ConfigurationError
-            If there is no such account, or the password is too short.
+        AccountNotFound
+            If there is no such account.
+        AccountInvalid
+            If the password is too short.
         """
         values = {"password_hash": self._hash(password), "failed_logins": 0, "locked_until": None}
         self._change(username, values)
 
-    def deactivate(self, username: str) -> None:
-        """Keep an account from logging in, and from using the tokens it has.
+    def change(self, username: str, role: str | None = None, active: bool | None = None) -> User:
+        """Change what somebody is, or whether they may log in; what is None stays.
 
         Raises
         ------
-        ConfigurationError
+        AccountNotFound
+            If there is no such account.
+        AccountInvalid
+            If the role is not one of a person.
+        LastAdministrator
+            If no active administrator would be left.
+        """
+        values: dict[str, Any] = {} if role is None else {"role": role_of_a_person(role)}
+        values |= {} if active is None else {"active": active}
+        name = username.lower()
+
+        def change(connection: Connection) -> User:
+            """Change the row, unless nobody could undo it then."""
+            _refuse_without_administrator(connection, name, values)
+            return _updated(connection, name, values)
+
+        return self._transactions.write(change)
+
+    def deactivate(self, username: str) -> None:
+        """Keep an account from logging in, and from using the tokens it has; as ``change``."""
+        self.change(username, active=False)
+
+    def unlock(self, username: str) -> User:
+        """End a lock-out after wrong passwords.
+
+        Raises
+        ------
+        AccountNotFound
             If there is no such account.
         """
-        self._change(username, {"active": False})
+        values = {"failed_logins": 0, "locked_until": None}
+        return self._transactions.write(lambda connection: _updated(connection, username.lower(), values))
+
+    def get(self, username: str) -> User:
+        """Give an account, also one that is not active.
+
+        Raises
+        ------
+        AccountNotFound
+            If there is no such account.
+        """
+        with self._transactions.read() as connection:
+            return _user(_row_or_raise(connection, username.lower()))
 
     def list(self) -> Sequence[User]:
         """List all accounts in order of name."""
@@ -159,32 +206,9 @@ class SQLUserStore:
         self._welcome(row, password)
         return _user(row)
 
-    def revoke(self, jti: str, expires_at: datetime) -> None:
-        """Take a token back; records of tokens that have expired are dropped on the way."""
-
-        def revoke(connection: Connection) -> None:
-            """Note the token, and forget those that have expired by themselves."""
-            now = to_column(self._clock.now())
-            connection.execute(delete(revoked_tokens).where(revoked_tokens.c.expires_at < now))
-            if connection.scalar(select(revoked_tokens.c.jti).where(revoked_tokens.c.jti == jti)) is None:
-                connection.execute(insert(revoked_tokens).values(jti=jti, expires_at=to_column(expires_at)))
-
-        self._transactions.write(revoke)
-
-    def is_revoked(self, jti: str) -> bool:
-        """Say whether a token was taken back.
-
-        Raises
-        ------
-        StoreUnavailable
-            If that cannot be known: let nobody in then.
-        """
-        with self._transactions.read() as connection:
-            return connection.scalar(select(revoked_tokens.c.jti).where(revoked_tokens.c.jti == jti)) is not None
-
     def _hash(self, password: str) -> str:
         if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
-            raise ConfigurationError(f"a password needs {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters")
+            raise AccountInvalid(f"a password needs {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters")
         return self._hasher.hash(password)
 
     def _verify(self, stored: str, password: str) -> bool:
@@ -214,14 +238,7 @@ class SQLUserStore:
         self._change(row.username, values)
 
     def _change(self, username: str, values: dict[str, Any]) -> None:
-        name = username.lower()
-
-        def change(connection: Connection) -> None:
-            """Change the account, or refuse where there is none."""
-            if connection.execute(update(users).where(users.c.username == name).values(values)).rowcount == 0:
-                raise ConfigurationError(f"there is no user {name}")
-
-        self._transactions.write(change)
+        self._transactions.write(lambda connection: _updated(connection, username.lower(), values))
 
 
 @lru_cache(maxsize=4)
@@ -234,18 +251,54 @@ def _row(connection: Connection, username: str) -> Row[Any] | None:
     return connection.execute(select(users).where(users.c.username == username)).one_or_none()
 
 
+def _row_or_raise(connection: Connection, name: str) -> Row[Any]:
+    row = _row(connection, name)
+    if row is None:
+        raise AccountNotFound(f"there is no user {name}")
+    return row
+
+
+def _updated(connection: Connection, name: str, values: dict[str, Any]) -> User:
+    if values:
+        connection.execute(update(users).where(users.c.username == name).values(values))
+    return _user(_row_or_raise(connection, name))
+
+
+def _refuse_without_administrator(connection: Connection, name: str, values: dict[str, Any]) -> None:
+    """Lock the administrators' rows, so that two who remove each other at once do not both succeed."""
+    is_admin = (users.c.role == Role.ADMIN, users.c.active)
+    admins = set(connection.scalars(select(users.c.username).where(*is_admin).with_for_update()))
+    stays = values.get("role", Role.ADMIN) == Role.ADMIN and values.get("active", True)
+    if admins == {name} and not stays:
+        raise LastAdministrator("this is the only active administrator; make another one first")
+
+
 def _user(row: Row[Any]) -> User:
     return User(row.username, Role(row.role), row.active, from_column(row.locked_until), from_column(row.created_at))
 
 
-def _name(username: str) -> str:
+def account_name(username: str) -> str:
+    """Give a name as it is kept, in lower case.
+
+    Raises
+    ------
+    AccountInvalid
+        If it is not the name of an account.
+    """
     name = username.lower()
     if not _USERNAME.fullmatch(name):
-        raise ConfigurationError("a user name has 1 to 64 letters, digits and . _ @ -")
+        raise AccountInvalid("a name has 1 to 64 letters, digits and . _ @ -")
     return name
 
 
-def _role(role: str) -> Role:
-    if role not in list(Role):
-        raise ConfigurationError(f"a role is one of {', '.join(Role)}")
+def role_of_a_person(role: str) -> Role:
+    """Give the role of somebody with a password; a program has keys instead.
+
+    Raises
+    ------
+    AccountInvalid
+        If it is not such a role.
+    """
+    if role not in PEOPLE:
+        raise AccountInvalid(f"a role is one of {', '.join(sorted(PEOPLE))}")
     return Role(role)

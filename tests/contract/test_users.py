@@ -1,4 +1,4 @@
-"""Accounts and tokens, on SQLite and on MariaDB."""
+"""Accounts, on SQLite and on MariaDB."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from datetime import timedelta
 import pytest
 from argon2 import PasswordHasher, extract_parameters
 from argon2.low_level import Type
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, select
 
-from inference.errors import ConfigurationError
+from inference.errors import AccountExists, AccountInvalid, AccountNotFound, LastAdministrator
 from integrations.persistence import users as module
-from integrations.persistence.tables import revoked_tokens, users
+from integrations.persistence.tables import users
 from integrations.persistence.users import Role, SQLUserStore
 from tests.support.fakes import FixedClock
 
@@ -157,6 +157,7 @@ def test_accounts_are_listed_in_order(store: SQLUserStore) -> None:
         ("bob", "short", "admin"),
         ("bob", "x" * 1025, "admin"),
         ("bob", PASSWORD, "king"),
+        ("bob", PASSWORD, "service"),
         ("", PASSWORD, "admin"),
         ("bob; drop", PASSWORD, "admin"),
         ("b" * 65, PASSWORD, "admin"),
@@ -164,16 +165,16 @@ def test_accounts_are_listed_in_order(store: SQLUserStore) -> None:
 )
 def test_what_is_not_an_account_is_refused(store: SQLUserStore, name: str, password: str, role: str) -> None:
     """A name that is taken or not one, a weak or endless password, an unknown role: nothing is made."""
-    with pytest.raises(ConfigurationError):
+    with pytest.raises((AccountExists, AccountInvalid)):
         store.create(name, password, role)
     assert len(store.list()) == 1
 
 
 def test_an_account_that_is_not_there(store: SQLUserStore) -> None:
     """Changing nobody is an error."""
-    with pytest.raises(ConfigurationError):
+    with pytest.raises(AccountNotFound):
         store.set_password("nobody", PASSWORD)
-    with pytest.raises(ConfigurationError):
+    with pytest.raises(AccountNotFound):
         store.deactivate("nobody")
     assert store.find("nobody") is None
 
@@ -183,17 +184,58 @@ def test_an_endless_password_is_not_hashed(store: SQLUserStore) -> None:
     assert store.authenticate("ada", "x" * 10_000_000) is None
 
 
-def test_revoked_tokens_stay_revoked_until_they_expire(
-    store: SQLUserStore, database: Engine, clock: FixedClock
-) -> None:
-    """A token is revoked at once and for its life; afterwards its record is dropped."""
-    assert not store.is_revoked("a")
-    store.revoke("a", clock.now() + timedelta(minutes=15))
-    store.revoke("a", clock.now() + timedelta(minutes=15))
-    assert store.is_revoked("a")
+def test_a_lock_is_ended_by_an_administrator(store: SQLUserStore) -> None:
+    """The password stays, and counting begins anew."""
+    for _ in range(module.FAILURES_BEFORE_LOCK):
+        store.authenticate("ada", WRONG)
 
-    clock.advance(16 * 60)
-    store.revoke("b", clock.now() + timedelta(minutes=15))
+    assert store.unlock("Ada").locked_until is None
 
-    with database.connect() as connection:
-        assert connection.scalar(select(func.count()).select_from(revoked_tokens)) == 1
+    assert store.authenticate("ada", PASSWORD) is not None
+    with pytest.raises(AccountNotFound):
+        store.unlock("nobody")
+
+
+def test_role_and_activity_change_one_by_one(store: SQLUserStore) -> None:
+    """What is not named stays."""
+    assert store.change("ADA", role="doctor").role is Role.DOCTOR
+    assert store.change("ada", active=False).role is Role.DOCTOR
+    assert (store.get("ada").active, store.change("ada").active) == (False, False)
+    with pytest.raises(AccountInvalid):
+        store.change("ada", role="king")
+    with pytest.raises(AccountNotFound):
+        store.change("nobody", active=True)
+
+
+@pytest.mark.parametrize("change", [{"role": "nurse"}, {"active": False}])
+def test_the_last_administrator_stays_one(store: SQLUserStore, change: dict[str, object]) -> None:
+    """One who is switched off does not count; with a second active one, the first may go."""
+    store.create("root", PASSWORD, "admin")
+    store.create("retired", PASSWORD, "admin")
+    store.change("retired", active=False)
+
+    with pytest.raises(LastAdministrator):
+        store.change("root", **change)
+
+    store.change("root", role="admin", active=True)
+    store.change("retired", active=True)
+    store.change("root", **change)
+    assert store.get("root").role != "admin" or not store.get("root").active
+
+
+def test_two_administrators_cannot_remove_each_other_at_once(store: SQLUserStore) -> None:
+    """Of two who do so at the same time, one stays."""
+    store.create("one", PASSWORD, "admin")
+    store.create("two", PASSWORD, "admin")
+
+    def remove(name: str) -> bool:
+        try:
+            store.change(name, active=False)
+        except LastAdministrator:
+            return False
+        return True
+
+    with ThreadPoolExecutor(2) as pool:
+        removed = list(pool.map(remove, ("one", "two")))
+
+    assert sorted(removed) == [False, True]

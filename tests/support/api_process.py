@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import httpx
 
@@ -18,6 +19,16 @@ from tests.support.free_port import free_port
 from tests.support.server_process import ServerProcess
 
 PASSWORD = "a long password for tests"
+NOTHING_MORE: Mapping[str, str] = MappingProxyType({})
+UNCOUNTED: Mapping[str, str] = MappingProxyType(
+    {
+        "NODE_TRUSTED_PROXIES": "1",
+        "NODE_RATE_LIMIT": "0",
+        "NODE_LOGIN_RATE_LIMIT": "0",
+        "NODE_PICTURE_RATE_LIMIT": "0",
+    }
+)
+"""An API behind a gateway that lets tests ask as often as they like."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +62,7 @@ class APIProcess:
         self.process.stop()
 
 
-def start_api(folder: Path, users: Mapping[str, str]) -> APIProcess:
+def start_api(folder: Path, users: Mapping[str, str], more: Mapping[str, str] = NOTHING_MORE) -> APIProcess:
     """Migrate an embedded database, create users, and start gunicorn with two workers on a free port.
 
     Parameters
@@ -60,9 +71,13 @@ def start_api(folder: Path, users: Mapping[str, str]) -> APIProcess:
         An empty folder.
     users
         Roles by name; every password is ``PASSWORD``.
+    more
+        Further settings by variable name. It stands behind one gateway, and does not count unless told to.
     """
     address = f"127.0.0.1:{free_port()}"
-    environment = child_environment({"NODE_DATA_DIR": str(folder / "data"), "NODE_SPOOL_RESERVE_MB": "0"})
+    environment = child_environment(
+        {"NODE_DATA_DIR": str(folder / "data"), "NODE_SPOOL_RESERVE_MB": "0", **UNCOUNTED, **more}
+    )
     settings = load_settings(environment)
     engine = make_engine(settings)
     upgrade(engine)

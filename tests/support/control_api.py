@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +14,21 @@ from sqlalchemy import Engine
 from werkzeug.test import TestResponse
 
 from control_api.app import create_app
+from control_api.audit_log import AuditFilter, AuditLog
 from control_api.auth import tokens
+from control_api.auth.roles import known_scopes
 from control_api.queries import ReadModel
 from control_api.services import APIOptions, Probe, Services
 from inference.domain.identifiers import UID
 from inference.domain.job import JobState, ModelReference, QueueName
 from inference.domain.model_spec import ModelSpec
 from inference.domain.study import SeriesRevision
-from inference.errors import NoMatchingModel, QueueUnavailable, ReasonCode
+from inference.errors import AccountExists, NoMatchingModel, QueueUnavailable, ReasonCode
+from integrations.persistence.audit_trail import AuditEvent, SQLAuditTrail
+from integrations.persistence.identities import SQLIdentities
 from integrations.persistence.job_store import SQLJobStore
+from integrations.persistence.service_accounts import SQLServiceAccounts
+from integrations.persistence.sessions import SQLSessions
 from integrations.persistence.study_index import SQLStudyIndex
 from integrations.persistence.tables import job_stages, jobs, series, studies
 from integrations.persistence.times import to_column
@@ -75,29 +81,24 @@ class FakeAccount:
 
 @dataclass
 class FakeAccounts:
-    """Accounts named like their roles, with the password ``right``; ``failure`` is raised while one is set."""
+    """Accounts named like their roles, with one password; ``failure`` is raised while one is set."""
 
     inactive: set[str] = field(default_factory=set)
-    revoked: dict[str, datetime] = field(default_factory=dict)
+    password: str = "right"
     failure: Exception | None = None
 
     def authenticate(self, username: str, password: str) -> FakeAccount | None:
         """Accept one password."""
-        return self.find(username) if password == "right" else None
+        return self.find(username) if password == self.password else None
+
+    def set_password(self, username: str, password: str) -> None:
+        """Take another password from now on."""
+        self.password = password
 
     def find(self, username: str) -> FakeAccount | None:
         """Give an account that is active."""
         self._fail_as_told()
         return None if username in self.inactive else FakeAccount(username, username)
-
-    def revoke(self, jti: str, expires_at: datetime) -> None:
-        """Keep the token's id."""
-        self.revoked[jti] = expires_at
-
-    def is_revoked(self, jti: str) -> bool:
-        """Look it up."""
-        self._fail_as_told()
-        return jti in self.revoked
 
     def _fail_as_told(self) -> None:
         if self.failure is not None:
@@ -125,31 +126,41 @@ class ControlAPI:
         Series that no model wants.
     probes
         Readiness checks.
+    options
+        Facts of the node that differ from the usual; nobody is counted unless ``limits`` says so.
     """
 
     engine: Engine
     folder: Path
     clock: FixedClock = field(default_factory=FixedClock)
-    accounts: FakeAccounts = field(default_factory=FakeAccounts)
+    accounts: Any = field(default_factory=FakeAccounts)
     queue: FakeQueue = field(default_factory=FakeQueue)
     catalogue: FakeCatalogue = field(default_factory=lambda: FakeCatalogue(BRAIN))
     unwanted: set[UID] = field(default_factory=set)
     probes: dict[str, Probe] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         uid_source = CountingUIDSource()
+        self.sessions = SQLSessions(self.engine, self.clock, uid_source, refresh_days=7)
+        self.service_accounts = SQLServiceAccounts(self.engine, self.clock, uid_source)
         self.services = Services(
             jobs=SQLJobStore(self.engine, self.clock, uid_source),
             studies=SQLStudyIndex(self.engine, self.clock, self.folder),
             queue=self.queue,
             catalogue=self.catalogue,
             accounts=self.accounts,
+            sessions=self.sessions,
+            service_accounts=self.service_accounts,
+            identities=SQLIdentities(self.engine, self.clock),
+            audit=SQLAuditTrail(self.engine, self.clock),
+            audit_log=AuditLog(Transactions(self.engine, self.clock)),
             queries=ReadModel(Transactions(self.engine, self.clock)),
             match=self._match,
             probes=self.probes,
             clock=self.clock,
             uid_source=uid_source,
-            options=APIOptions("9.8.7", "NEURONOVA", KEY, 60, self.folder),
+            options=APIOptions("9.8.7", "NEURONOVA", KEY, 60, self.folder, **self.options),
         )
         self.app = create_app(self.services)
         self.client: FlaskClient = self.app.test_client()
@@ -160,9 +171,22 @@ class ControlAPI:
         return self.catalogue.active()
 
     def bearer(self, role: str) -> dict[str, str]:
-        """Give the header of somebody who is logged in."""
+        """Give the header of somebody who is logged in; for ``service`` that of a program with every scope."""
+        if role == "service":
+            return {"X-API-Key": self.key(*known_scopes(self.app))}
         with self.app.app_context():
-            return {"Authorization": f"Bearer {tokens.issue(FakeAccount(role, role)).access_token}"}
+            return {"Authorization": f"Bearer {tokens.issue(FakeAccount(role, role), self._session(role))[0]}"}
+
+    def key(self, *scopes: str) -> str:
+        """Give the key of a program named ``service``, which has these scopes from now on."""
+        try:
+            self.service_accounts.create("service", "a program", scopes)
+        except AccountExists:
+            self.service_accounts.change("service", scopes=scopes)
+        return self.service_accounts.issue_key("service", days=None).key
+
+    def _session(self, role: str) -> str:
+        return self.sessions.open(role).session_id
 
     def get(self, path: str, role: str = "nurse") -> TestResponse:
         """Read as somebody."""
@@ -171,6 +195,10 @@ class ControlAPI:
     def post(self, path: str, body: object = None, role: str = "technician") -> TestResponse:
         """Write as somebody."""
         return self.client.post(path, json=body, headers=self.bearer(role))
+
+    def events(self) -> list[AuditEvent]:
+        """Give the audit trail, oldest first."""
+        return list(reversed(self.services.audit_log.list_events(AuditFilter(), 200).items))
 
     # --- rows -----------------------------------------------------------------------------------------------------
 

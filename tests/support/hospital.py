@@ -18,6 +18,7 @@ from pydicom.dataset import FileDataset
 
 from inference.domain.job import TERMINAL, QueueName
 from integrations.settings import child_environment
+from tests.support.api_process import UNCOUNTED
 from tests.support.fhir_server import FHIRServer
 from tests.support.free_port import free_port
 from tests.support.mariadb_server import MariaDB
@@ -68,6 +69,7 @@ class Node:
                 "NODE_LEASE_SECONDS": "8",
                 "NODE_REAP_INTERVAL_S": "1",
                 "NODE_RETRY_BASE_S": "1",
+                **UNCOUNTED,
                 **servers,
             }
         )

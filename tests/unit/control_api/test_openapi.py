@@ -10,9 +10,20 @@ import pytest
 
 from control_api import write_description
 from control_api.auth.roles import PUBLIC
+from control_api.docs_pages import GUIDE_NAMES
+from integrations.persistence.users import Role
 from tests.support.control_api import ControlAPI
 from tests.support.repository import REPOSITORY
 
+OPEN = {
+    "/api/auth/login",
+    "/api/auth/methods",
+    "/api/auth/oidc/callback",
+    "/api/auth/oidc/login",
+    "/api/auth/refresh",
+    "/api/health/live",
+    "/api/health/ready",
+}
 SNAPSHOT = REPOSITORY / "docs" / "openapi.json"
 
 
@@ -50,6 +61,7 @@ def test_every_route_is_described(api: ControlAPI, description: dict[str, Any]) 
     """What is not in the description does not exist for a client."""
     served = {re.sub(r"<(?:[^:>]+:)?([^>]+)>", r"{\1}", rule.rule) for rule in api.app.url_map.iter_rules()}
     undocumented = {path for path in served if path.startswith(("/api/docs", "/api/redoc", "/static"))}
+    undocumented |= GUIDE_NAMES.keys()
 
     assert served - undocumented - {"/", "/metrics", "/api/openapi.json"} == set(description["paths"])
 
@@ -65,13 +77,18 @@ def test_every_operation_says_what_it_does_and_what_may_go_wrong(description: di
 
 def test_the_description_says_who_may_do_what(api: ControlAPI, description: dict[str, Any]) -> None:
     """The roles that are described are the roles that are enforced."""
-    assert description["components"]["securitySchemes"]["bearerAuth"]["scheme"] == "bearer"
-    assert description["security"] == [{"bearerAuth": []}]
+    schemes = description["components"]["securitySchemes"]
+    assert (schemes["bearerAuth"]["scheme"], schemes["apiKey"]["name"]) == ("bearer", "X-API-Key")
+    assert description["security"] == [{"bearerAuth": []}, {"apiKey": []}]
     for path, method, operation in _operations(description):
         is_open = operation.get("security") == []
-        assert is_open == (path in {"/api/auth/login", "/api/health/live", "/api/health/ready"})
-        assert is_open or operation["x-roles"]
-        assert ("403" in operation["responses"]) == ("nurse" not in operation.get("x-roles", ["nurse"])), method
+        assert is_open == (path in OPEN)
+        if is_open:
+            continue
+        takes_programs = "service" in operation["x-roles"]
+        assert ("security" in operation) != takes_programs, (path, method)
+        anybody = len(operation["x-roles"]) == len(Role) and "x-scope" not in operation
+        assert ("403" in operation["responses"]) != anybody, (path, method)
     assert frozenset() == PUBLIC
 
 

@@ -14,6 +14,7 @@ from dicom_node.cli import EX_CONFIG, cli, main
 from dicom_node.commands import serve
 from dicom_node.contexts import RECEIVED_TRANSFER_SYNTAXES, supported_contexts
 from inference.errors import PeerUnavailable, StoreUnavailable
+from integrations.persistence.engine import make_engine
 from integrations.settings import is_embedded
 
 PASSWORD = "a long password for tests"
@@ -139,7 +140,7 @@ def test_a_password_is_asked_for_twice(node: Node) -> None:
     ("arguments", "told"),
     [
         (("users", "create", "doc", "--role", "surgeon", "--password-stdin"), "role"),
-        (("users", "create", "a b", "--role", "doctor", "--password-stdin"), "user name"),
+        (("users", "create", "a b", "--role", "doctor", "--password-stdin"), "a name has"),
         (("users", "set-password", "nobody", "--password-stdin"), "no user nobody"),
         (("users", "deactivate", "nobody"), "no user nobody"),
     ],
@@ -156,6 +157,64 @@ def test_what_cannot_be_is_told_in_a_line(
     assert result.exit_code == 1
     assert told in str(result.exception)
     assert result.stdout == ""
+
+
+def test_programs_get_no_password(node: Node) -> None:
+    """A service account has keys with scopes; a password would open everything, for ever."""
+    refused = node("users", "create", "bridge", "--role", "service", "--password-stdin", stdin=PASSWORD)
+
+    assert refused.exit_code == 1
+    assert node("users", "list").stdout == ""
+
+
+def test_the_last_administrator_stays(node: Node) -> None:
+    """Also at the command line: a node that nobody can administer is of no use."""
+    node("users", "create-admin", "root", "--password-stdin", stdin=PASSWORD)
+
+    refused = node("users", "deactivate", "root")
+
+    assert refused.exit_code == 1
+    assert "root\tadmin\tactive" in node("users", "list").stdout
+
+
+def test_a_user_for_each_role_is_made_for_tests(node: Node) -> None:
+    """One name per role, one password for all; what is there stays as it is."""
+    node("users", "create", "doctor", "--role", "nurse", "--password-stdin", stdin="another long password")
+
+    made = node("users", "create-test-users", "--password-stdin", stdin=PASSWORD)
+
+    roles = ["admin", "doctor", "nurse", "radiologist", "technician"]
+    assert (made.exit_code, [line.split()[0] for line in made.stdout.splitlines()]) == (0, roles)
+    users = bootstrap.build_users(bootstrap.prepare())
+    assert users.authenticate("radiologist", PASSWORD) is not None
+    assert users.get("doctor").role == "nurse"
+    assert users.authenticate("doctor", PASSWORD) is None
+
+
+def test_no_test_users_where_patients_may_be(node: Node, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A node on a database server refuses, unless it is told to."""
+    settings = bootstrap.prepare()
+    served = settings.model_copy(update={"db_host": "db", "database_url": None})
+    monkeypatch.setattr(bootstrap, "prepare", lambda: served)
+    monkeypatch.setattr(bootstrap, "make_engine", lambda _: make_engine(settings))
+
+    refused = node("users", "create-test-users", "--password-stdin", stdin=PASSWORD)
+    forced = node("users", "create-test-users", "--force", "--password-stdin", stdin=PASSWORD)
+
+    assert (refused.exit_code, forced.exit_code) == (1, 0)
+    assert "--force" in refused.output
+    assert PASSWORD not in refused.output + forced.output
+
+
+def test_a_new_password_ends_sessions(node: Node) -> None:
+    """Whoever had the old one is out."""
+    node("users", "create", "doc", "--role", "doctor", "--password-stdin", stdin=PASSWORD)
+    sessions = bootstrap.build_sessions(bootstrap.prepare())
+    session_id = sessions.open("doc").session_id
+
+    node("users", "set-password", "Doc", "--password-stdin", stdin="another long password")
+
+    assert not sessions.is_open(session_id)
 
 
 def test_an_empty_password_is_refused(node: Node) -> None:
