@@ -6,10 +6,10 @@ from typing import Final
 
 from flask import Flask
 
-from control_api import docs_pages, metrics_page, problems, request_context, services, status_page
+from control_api import docs_pages, metrics_page, problems, request_context, services, status_page, tagged
 from control_api.auth import gate, tokens
 from control_api.openapi import ProblemAPI, make_api
-from control_api.resources import auth, health, jobs, models, node, studies
+from control_api.resources import auth, events, health, jobs, models, node, studies
 from control_api.services import Services
 
 MAX_BODY_BYTES: Final = 1 << 20
@@ -38,6 +38,7 @@ def create_app(given: Services) -> Flask:
     request_context.install(app, given.clock, given.uid_source)
     tokens.install(app, given.options.jwt_key, given.options.access_minutes)
     gate.install(app)
+    tagged.install(app)
     problems.register(app)
     docs_pages.register(app, describe(app, given.options.version))
     status_page.register(app)
@@ -48,6 +49,6 @@ def create_app(given: Services) -> Flask:
 def describe(app: Flask, version: str) -> ProblemAPI:
     """Register every resource, and give what describes them."""
     api = make_api(app, version)
-    for resource in (auth, health, node, jobs, studies, models):
+    for resource in (auth, health, node, jobs, studies, events, models):
         api.register_blueprint(resource.blueprint)
     return api

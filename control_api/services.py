@@ -10,6 +10,9 @@ from typing import Final, Protocol, cast
 
 from flask import current_app
 
+from control_api.changes import ChangeFeed
+from control_api.documents import Documents
+from control_api.events import Places, Source
 from control_api.queries import ReadModel
 from inference.domain.model_spec import ModelSpec
 from inference.domain.study import SeriesRevision
@@ -111,8 +114,12 @@ class Services:
     ----------
     jobs, studies, queue, catalogue, accounts, clock, uid_source
         Ports.
-    queries
-        The read side.
+    queries, changes
+        The read side, and what changed in it.
+    documents
+        Answers that were given a moment ago.
+    event_places
+        Room for streams of events.
     match
         Gives the active models that want a series; raises NoMatchingModel with the reason where none does.
     probes
@@ -127,11 +134,19 @@ class Services:
     catalogue: Catalogue
     accounts: Accounts
     queries: ReadModel
+    changes: ChangeFeed
+    documents: Documents
+    event_places: Places
     match: Callable[[SeriesRevision], Sequence[ModelSpec]]
     probes: Mapping[str, Probe]
     clock: Clock
     uid_source: UIDSource
     options: APIOptions
+
+    @property
+    def event_source(self) -> Source:
+        """What streams of events are fed from."""
+        return Source(self.documents, self.changes, self.clock)
 
 
 def attach(extensions: dict[str, object], given: Services) -> None:

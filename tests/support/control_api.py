@@ -15,18 +15,25 @@ from werkzeug.test import TestResponse
 
 from control_api.app import create_app
 from control_api.auth import tokens
+from control_api.changes import ChangeFeed
+from control_api.documents import Documents
+from control_api.events import Places
 from control_api.queries import ReadModel
 from control_api.services import APIOptions, Probe, Services
+from inference.domain.delivery import RESULT as RESULT_ERRAND
+from inference.domain.delivery import Delivery
 from inference.domain.identifiers import UID
-from inference.domain.job import JobState, ModelReference, QueueName
+from inference.domain.job import JobState, Lease, ModelReference, QueueName
 from inference.domain.model_spec import ModelSpec
 from inference.domain.study import SeriesRevision
 from inference.errors import NoMatchingModel, QueueUnavailable, ReasonCode
+from integrations.persistence.deliveries import SQLDeliveryLog
 from integrations.persistence.job_store import SQLJobStore
 from integrations.persistence.study_index import SQLStudyIndex
 from integrations.persistence.tables import job_stages, jobs, series, studies
 from integrations.persistence.times import to_column
 from integrations.persistence.transactions import Transactions
+from integrations.read_cache import MemoryCache, ReadCache
 from models.catalogue import BrokenPackage, FolderCatalogue, builtin_models_root
 from tests.support.fakes import NOON, CountingUIDSource, FixedCatalogue, FixedClock, RecordingQueue
 
@@ -125,6 +132,10 @@ class ControlAPI:
         Series that no model wants.
     probes
         Readiness checks.
+    cache, version_seconds
+        Where answers are kept (in memory by default), and how long they are believed without a look at the database.
+    event_streams
+        Room for streams of events.
     """
 
     engine: Engine
@@ -135,16 +146,24 @@ class ControlAPI:
     catalogue: FakeCatalogue = field(default_factory=lambda: FakeCatalogue(BRAIN))
     unwanted: set[UID] = field(default_factory=set)
     probes: dict[str, Probe] = field(default_factory=dict)
+    cache: ReadCache | None = None
+    version_seconds: float = 0.0
+    event_streams: int = 1
 
     def __post_init__(self) -> None:
         uid_source = CountingUIDSource()
+        transactions = Transactions(self.engine, self.clock)
+        changes = ChangeFeed(transactions)
         self.services = Services(
             jobs=SQLJobStore(self.engine, self.clock, uid_source),
             studies=SQLStudyIndex(self.engine, self.clock, self.folder),
             queue=self.queue,
             catalogue=self.catalogue,
             accounts=self.accounts,
-            queries=ReadModel(Transactions(self.engine, self.clock)),
+            queries=ReadModel(transactions),
+            changes=changes,
+            documents=Documents(self.cache or MemoryCache(self.clock), changes, self.version_seconds),
+            event_places=Places(self.event_streams),
             match=self._match,
             probes=self.probes,
             clock=self.clock,
@@ -219,6 +238,11 @@ class ControlAPI:
         """Note the time of a stage."""
         row = {"job_id": job_id, "stage": stage, "attempt": 1, "started_at": to_column(NOON), "seconds": seconds}
         self._insert(job_stages, row)
+
+    def has_delivery(self, lease: Lease, destination: str) -> Delivery:
+        """Let a worker plan to bring the result somewhere."""
+        [delivery] = SQLDeliveryLog(self.engine, self.clock).plan(lease, RESULT_ERRAND, [destination])
+        return delivery
 
     def _insert(self, table: Any, row: Mapping[str, Any]) -> None:
         with self.engine.begin() as connection:
