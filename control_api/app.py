@@ -7,11 +7,11 @@ from typing import Final
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from control_api import docs_pages, metrics_page, problems, request_context, services, status_page
+from control_api import docs_pages, metrics_page, problems, request_context, services, status_page, tagged
 from control_api.auth import audit, gate, oidc, pace, tokens
 from control_api.openapi import ProblemAPI, make_api
 from control_api.resources import audit as audit_resource
-from control_api.resources import auth, health, jobs, models, node, service_accounts, studies, users
+from control_api.resources import auth, events, health, jobs, models, node, service_accounts, studies, users
 from control_api.services import APIOptions, Services
 
 MAX_BODY_BYTES: Final = 1 << 20
@@ -41,6 +41,7 @@ def create_app(given: Services) -> Flask:
     request_context.install(app, given.clock, given.uid_source)
     _let_in(app, given.options)
     audit.install(app)
+    tagged.install(app)
     problems.register(app)
     docs_pages.register(app, describe(app, given.options.version))
     status_page.register(app)
@@ -63,6 +64,6 @@ def _let_in(app: Flask, options: APIOptions) -> None:
 def describe(app: Flask, version: str) -> ProblemAPI:
     """Register every resource, and give what describes them."""
     api = make_api(app, version)
-    for resource in (auth, users, service_accounts, audit_resource, health, node, jobs, studies, models):
+    for resource in (auth, users, service_accounts, audit_resource, health, node, jobs, studies, events, models):
         api.register_blueprint(resource.blueprint)
     return api

@@ -9,6 +9,9 @@ from sqlalchemy import Engine
 
 from control_api.access import OIDCOptions, RateLimits
 from control_api.audit_log import AuditLog
+from control_api.changes import ChangeFeed
+from control_api.documents import Documents
+from control_api.events import Places
 from control_api.queries import ReadModel
 from control_api.readiness import disk_probe
 from control_api.services import APIOptions, Probe, Services
@@ -31,6 +34,7 @@ from integrations.persistence.sessions import SQLSessions
 from integrations.persistence.study_index import SQLStudyIndex
 from integrations.persistence.transactions import Transactions
 from integrations.persistence.users import SQLUserStore
+from integrations.read_cache import make_read_cache
 from integrations.settings import Settings
 from integrations.system import RandomUIDSource, SystemClock
 from integrations.taskqueue import make_job_queue
@@ -50,6 +54,8 @@ def build_services(settings: Settings) -> Services:
     queue = make_job_queue(settings, None)
     log = SQLDeploymentLog(engine, clock)
     catalogue = FolderCatalogue([builtin_models_root(), *settings.models_dirs], settings.models_store, log)
+    transactions = Transactions(engine, clock)
+    changes = ChangeFeed(transactions)
     return Services(
         jobs=SQLJobStore(engine, clock, uid_source, JobStoreOptions(max_attempts=settings.max_attempts)),
         studies=SQLStudyIndex(engine, clock, settings.spool_dir, uid_source),
@@ -61,7 +67,10 @@ def build_services(settings: Settings) -> Services:
         identities=SQLIdentities(engine, clock),
         audit=SQLAuditTrail(engine, clock),
         audit_log=AuditLog(Transactions(engine, clock)),
-        queries=ReadModel(Transactions(engine, clock)),
+        queries=ReadModel(transactions),
+        changes=changes,
+        documents=Documents(make_read_cache(settings, clock), changes),
+        event_places=Places(settings.event_streams),
         match=_matcher(catalogue, settings.character_sets),
         probes=_probes(settings, engine, queue),
         clock=clock,

@@ -31,6 +31,7 @@ def _numbers() -> bytes:
     metrics.show_jobs(given.queries.job_counts())
     metrics.show_deliveries(given.queries.delivery_counts())
     metrics.show_shadow_jobs(given.queries.job_counts(shadow=True))
+    metrics.show_read_cache(given.documents.cache.counts())
     for queue in QueueName:
         try:
             metrics.show_queue(queue, given.queue.depth(queue))

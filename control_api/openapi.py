@@ -71,6 +71,10 @@ class APIBlueprint(Blueprint):  # type: ignore[misc]  # flask-smorest has no typ
         """Describe another answer."""
         return cast("Decorator", super().alt_response(status, response, **options))
 
+    def doc(self, **kwargs: Any) -> Decorator:
+        """Describe what no schema does."""
+        return cast("Decorator", super().doc(**kwargs))
+
     def _describe_access(self, doc: dict[str, Any], doc_info: dict[str, Any], **facts: Any) -> dict[str, Any]:
         """Write the roles and the scope that ``control_api.auth.roles.serves`` noted beside the view's facts."""
         served = doc_info.get("serves", EVERYONE)

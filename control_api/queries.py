@@ -2,57 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
-from sqlalchemy import Column, Connection, Integer, Row, Select, and_, func, or_, select, type_coerce
+from sqlalchemy import Column, Select, and_, func, or_, select
 
-from control_api.records import (
-    Cursor,
-    Item,
-    JobFilter,
-    JobView,
-    Listing,
-    SeriesView,
-    StudyFilter,
-    StudyView,
-    Withdrawal,
-)
+from control_api.job_views import JOBS, job_view, shown
+from control_api.job_views import conditions as job_conditions
+from control_api.records import Cursor, Item, JobFilter, JobView, Listing, StudyFilter, StudyView
+from control_api.study_views import conditions as study_conditions
+from control_api.study_views import series_of, study_views
 from inference.domain.delivery import DeliveryState
 from inference.domain.identifiers import UID, JobID
-from inference.domain.job import DELIVERY_STATES, REVIEWS, WITHDRAWAL, JobState, ModelReference
-from inference.domain.review import Review
+from inference.domain.job import DELIVERY_STATES, JobState, ModelReference
 from inference.errors import JobNotFound, StudyNotFound
 from integrations.persistence.deliveries import deliveries_of
-from integrations.persistence.job_rows import model_of, stages_of
-from integrations.persistence.tables import deliveries, jobs, joined_series, series, studies
-from integrations.persistence.times import from_column, to_column
+from integrations.persistence.job_rows import stages_of
+from integrations.persistence.tables import deliveries, jobs, series, studies
+from integrations.persistence.times import to_column
 from integrations.persistence.transactions import Transactions
-
-_NAMES: Final = frozenset({"artifacts", "report", "model_title"})
-"""Parts of a job's result that name it."""
-
-_OF_ALL_PARTS: Final = frozenset({"tumor_detected", "confidence", "location", "volume_ml"})
-"""Parts of a job's result that sum its measured parts up."""
-
-_SERIES_COUNTS: Final = (
-    select(
-        series.c.study_instance_uid,
-        func.count().label("series_count"),
-        func.sum(series.c.instance_count).label("instance_count"),
-        func.max(type_coerce(series.c.receiving, Integer)).label("receiving"),
-    )
-    .group_by(series.c.study_instance_uid)
-    .subquery("series_counts")
-)
-_STUDIES: Final = select(
-    studies,
-    func.coalesce(_SERIES_COUNTS.c.series_count, 0).label("series_count"),
-    func.coalesce(_SERIES_COUNTS.c.instance_count, 0).label("instance_count"),
-    func.coalesce(_SERIES_COUNTS.c.receiving, 0).label("receiving"),
-).outerjoin(_SERIES_COUNTS, _SERIES_COUNTS.c.study_instance_uid == studies.c.study_instance_uid)
 
 
 class ReadModel:
@@ -69,10 +38,10 @@ class ReadModel:
 
     def list_jobs(self, wanted: JobFilter, limit: int, after: Cursor | None = None) -> Listing[JobView]:
         """List jobs, newest first, without stages and result."""
-        statement = select(jobs).where(*_job_conditions(wanted))
+        statement = JOBS.where(*job_conditions(wanted))
         statement = _page(statement, (jobs.c.created_at, jobs.c.job_id), limit, after)
         with self._transactions.read() as connection:
-            found = [_job(row) for row in connection.execute(statement)]
+            found = [job_view(row) for row in connection.execute(statement)]
         return _listing(found, limit, lambda job: Cursor(job.created_at, job.job_id))
 
     def job(self, job_id: JobID) -> JobView:
@@ -84,22 +53,22 @@ class ReadModel:
             If there is none.
         """
         with self._transactions.read() as connection:
-            row = connection.execute(select(jobs).where(jobs.c.job_id == job_id)).one_or_none()
+            row = connection.execute(JOBS.where(jobs.c.job_id == job_id)).one_or_none()
             if row is None:
                 raise JobNotFound("there is no such job")
             return replace(
-                _job(row),
-                result=_shown(row.result or {}),
+                job_view(row),
+                result=shown(row.result or {}),
                 stages=stages_of(connection, job_id),
                 deliveries=tuple(deliveries_of(connection, job_id)),
             )
 
     def list_studies(self, wanted: StudyFilter, limit: int, after: Cursor | None = None) -> Listing[StudyView]:
         """List studies, the one that was received last first, without their series."""
-        statement = _STUDIES.where(*_study_conditions(wanted))
+        statement = select(studies).where(*study_conditions(wanted))
         statement = _page(statement, (studies.c.last_received_at, studies.c.study_instance_uid), limit, after)
         with self._transactions.read() as connection:
-            found = [_study(row) for row in connection.execute(statement)]
+            found = study_views(connection, connection.execute(statement).all())
         return _listing(found, limit, lambda study: Cursor(study.last_received_at, study.study_uid))
 
     def study(self, study_uid: UID) -> StudyView:
@@ -111,10 +80,11 @@ class ReadModel:
             If there is none.
         """
         with self._transactions.read() as connection:
-            row = connection.execute(_STUDIES.where(studies.c.study_instance_uid == study_uid)).one_or_none()
+            row = connection.execute(select(studies).where(studies.c.study_instance_uid == study_uid)).one_or_none()
             if row is None:
                 raise StudyNotFound("there is no such study on this node")
-            return replace(_study(row), series=_series_of(connection, study_uid))
+            [study] = study_views(connection, [row])
+            return replace(study, series=series_of(connection, study_uid))
 
     def study_of(self, series_uid: UID) -> StudyView:
         """Give the study to which a series belongs.
@@ -183,32 +153,6 @@ class ReadModel:
             return int(connection.execute(statement).scalar_one())
 
 
-def _job_conditions(wanted: JobFilter) -> list[Any]:
-    pairs = (
-        (jobs.c.state, wanted.state.value if wanted.state else None),
-        (jobs.c.study_instance_uid, wanted.study_uid),
-        (jobs.c.series_instance_uid, wanted.series_uid),
-        (jobs.c.model_id, wanted.model),
-        (jobs.c.shadow, wanted.shadow),
-    )
-    return [column == value for column, value in pairs if value is not None]
-
-
-def _study_conditions(wanted: StudyFilter) -> list[Any]:
-    """Compare dates as the DA strings they are kept as (PS3.5 section 6.2): ``YYYYMMDD`` sorts like its date."""
-    conditions = []
-    if wanted.patient_id is not None:
-        conditions.append(studies.c.patient_id == wanted.patient_id)
-    if wanted.accession_number is not None:
-        conditions.append(studies.c.accession_number == wanted.accession_number)
-    if wanted.date_from is not None:
-        conditions.append(studies.c.study_date >= f"{wanted.date_from:%Y%m%d}")
-    if wanted.date_to is not None:
-        conditions.append(studies.c.study_date <= f"{wanted.date_to:%Y%m%d}")
-        conditions.append(studies.c.study_date != "")
-    return conditions
-
-
 def _page(
     statement: Select[Any], keys: tuple[Column[Any], Column[Any]], limit: int, after: Cursor | None
 ) -> Select[Any]:
@@ -223,110 +167,3 @@ def _page(
 def _listing(found: Sequence[Item], limit: int, cursor: Callable[[Item], Cursor]) -> Listing[Item]:
     more = len(found) > limit
     return Listing(tuple(found[:limit]), cursor(found[limit - 1]) if more else None)
-
-
-def _job(row: Row[Any]) -> JobView:
-    return JobView(
-        job_id=JobID(row.job_id),
-        study_uid=UID(row.study_instance_uid),
-        series_uid=UID(row.series_instance_uid),
-        revision=row.revision,
-        model=model_of(row),
-        run=row.run,
-        state=JobState(row.state),
-        attempt=row.attempt,
-        error_code=row.error_code,
-        error_message=row.error_message,
-        created_at=from_column(row.created_at),
-        updated_at=from_column(row.updated_at),
-        next_run_at=from_column(row.next_run_at),
-        superseded_by=JobID(row.superseded_by) if row.superseded_by else None,
-        shadow=row.shadow,
-        withdrawn=_withdrawal(row.result or {}),
-        reviews=tuple(Review.from_json(values) for values in (row.result or {}).get(REVIEWS, ())),
-    )
-
-
-def _withdrawal(result: Mapping[str, Any]) -> Withdrawal | None:
-    note = result.get(WITHDRAWAL)
-    return None if note is None else Withdrawal(note["reason"], datetime.fromisoformat(note["at"]), note.get("by"))
-
-
-def _shown(result: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Give what a reader may see: of a result that is withdrawn what it is known by, and nothing that it says.
-
-    Of an amended one what readers have left; a total and the answer to a tumour job fall with any part of them.
-    """
-    if WITHDRAWAL in result:
-        return {name: value for name, value in result.items() if name in _NAMES}
-    gone = {uid for review in result.get(REVIEWS, ()) for uid in review["excluded"]}
-    if not gone:
-        return result
-    measurements = result.get("measurements", [])
-    left = [one for one in measurements if one.get("tracking_uid") not in gone]
-    findings = [one for one in result.get("findings", []) if one.get("tracking_uid") not in gone]
-    shown = {**result, "measurements": left, "findings": findings}
-    if len(left) == len(measurements):
-        return shown
-    of_parts = [one for one in left if one.get("tracking_uid")]
-    return {name: value for name, value in shown.items() if name not in _OF_ALL_PARTS} | {"measurements": of_parts}
-
-
-def _study(row: Row[Any]) -> StudyView:
-    return StudyView(
-        study_uid=UID(row.study_instance_uid),
-        patient_id=row.patient_id,
-        patient_name=row.patient_name,
-        accession_number=row.accession_number,
-        study_date=row.study_date,
-        study_description=row.study_description,
-        calling_ae=row.calling_ae,
-        signalled_at=from_column(row.signalled_at),
-        first_received_at=from_column(row.first_received_at),
-        last_received_at=from_column(row.last_received_at),
-        series_count=int(row.series_count),
-        instance_count=int(row.instance_count),
-        receiving=bool(row.receiving),
-    )
-
-
-def _series_of(connection: Connection, study_uid: UID) -> tuple[SeriesView, ...]:
-    made: dict[str, list[JobView]] = {}
-    joined = _joined(connection, study_uid)
-    job_rows = select(jobs).where(jobs.c.study_instance_uid == study_uid).order_by(jobs.c.created_at, jobs.c.job_id)
-    for row in connection.execute(job_rows):
-        for series_uid in {row.series_instance_uid, *joined.get(row.job_id, ())}:
-            made.setdefault(series_uid, []).append(_job(row))
-    statement = select(series).where(series.c.study_instance_uid == study_uid)
-    rows = connection.execute(statement.order_by(series.c.first_received_at, series.c.series_instance_uid))
-    return tuple(_series(row, made.get(row.series_instance_uid, ())) for row in rows)
-
-
-def _joined(connection: Connection, study_uid: UID) -> dict[str, list[str]]:
-    """List the series that stand with the jobs of a study, by job, beside the one that each was made for."""
-    statement = select(joined_series.c.job_id, joined_series.c.series_instance_uid).join(jobs)
-    found: dict[str, list[str]] = {}
-    for job_id, series_uid in connection.execute(statement.where(jobs.c.study_instance_uid == study_uid)):
-        found.setdefault(job_id, []).append(series_uid)
-    return found
-
-
-def _series(row: Row[Any], made: Sequence[JobView]) -> SeriesView:
-    return SeriesView(
-        series_uid=UID(row.series_instance_uid),
-        modality=row.modality,
-        series_description=row.series_description,
-        calling_ae=row.calling_ae,
-        revision=row.revision,
-        receiving=row.receiving,
-        instance_count=row.instance_count,
-        expected_count=row.expected_count,
-        evidence=row.evidence,
-        decision=row.decision,
-        reason_code=row.reason_code,
-        reason_message=row.reason_message,
-        first_received_at=from_column(row.first_received_at),
-        last_received_at=from_column(row.last_received_at),
-        completed_at=from_column(row.completed_at),
-        jobs=tuple(made),
-    )

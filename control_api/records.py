@@ -33,23 +33,32 @@ class Listing(Generic[Item]):
 
 @dataclass(frozen=True, slots=True)
 class JobFilter:
-    """Which jobs to list; None means any."""
+    """Which jobs to list; None means any. Times are those when jobs were made: from one on, and before the other."""
 
     state: JobState | None = None
     study_uid: UID | None = None
     series_uid: UID | None = None
+    patient_id: str | None = None
     model: str | None = None
     shadow: bool | None = None
+    created_from: datetime | None = None
+    created_before: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class StudyFilter:
-    """Which studies to list; None means any. Dates are those of the study, both inclusive."""
+    """Which studies to list; None means any. Dates are those of the study, both inclusive.
+
+    ``text`` is looked for anywhere in the patient's name and id, whether large or small letters.
+    """
 
     patient_id: str | None = None
     accession_number: str | None = None
     date_from: date | None = None
     date_to: date | None = None
+    text: str | None = None
+    has_result: bool | None = None
+    incomplete: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +82,7 @@ class Withdrawal:
 class JobView:
     """A job as people see it; ``stages``, ``result`` and ``deliveries`` are left empty in lists.
 
-    Of a result that is being withdrawn, or was, no number is shown.
+    ``patient_id`` is patient data: never log it. Of a result that is being withdrawn, or was, no number is shown.
     """
 
     job_id: JobID
@@ -90,12 +99,33 @@ class JobView:
     updated_at: datetime
     next_run_at: datetime | None
     superseded_by: JobID | None
+    patient_id: str = ""
     shadow: bool = False
     withdrawn: Withdrawal | None = None
     result: Mapping[str, Any] = field(default_factory=dict)
     stages: tuple[StageTime, ...] = ()
     reviews: tuple[Review, ...] = ()
     deliveries: tuple[Delivery, ...] = ()
+
+    @property
+    def study_id(self) -> UID:
+        """The study, as the clinical system calls it."""
+        return self.study_uid
+
+    @property
+    def model_type(self) -> str | None:
+        """The model, as the clinical system calls it."""
+        return self.model.model_id if self.model else None
+
+    @property
+    def status(self) -> JobState:
+        """The state, as the clinical system calls it."""
+        return self.state
+
+    @property
+    def task_id(self) -> JobID:
+        """The job, as the clinical system calls it."""
+        return self.job_id
 
     @property
     def error(self) -> Reason | None:
@@ -123,6 +153,7 @@ class SeriesView:
     receiving: bool
     instance_count: int
     expected_count: int | None
+    promised_count: int | None
     evidence: str | None
     decision: str | None
     reason_code: str | None
@@ -133,6 +164,17 @@ class SeriesView:
     jobs: tuple[JobView, ...] = ()
 
     @property
+    def missing_count(self) -> int | None:
+        """How many instances are known to be missing; None where nobody has said how many there are."""
+        known = self.expected_count if self.expected_count is not None else self.promised_count
+        return None if known is None else max(0, known - self.instance_count)
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether it is still open, or lacks instances that were announced."""
+        return self.receiving or bool(self.missing_count)
+
+    @property
     def reason(self) -> Reason | None:
         """Why it is not analysed."""
         return Reason(self.reason_code, self.reason_message or "") if self.reason_code else None
@@ -140,7 +182,12 @@ class SeriesView:
 
 @dataclass(frozen=True, slots=True)
 class StudyView:
-    """A study; holds patient data: never log it. ``series`` is left empty in lists."""
+    """A study; holds patient data: never log it. ``series`` is left empty in lists.
+
+    ``missing_count`` is how many instances of its series are known to be missing. ``jobs`` counts the jobs that
+    publish by state, ``reasons`` are those of its series that are not analysed and of its jobs that failed, each
+    once.
+    """
 
     study_uid: UID
     patient_id: str
@@ -155,4 +202,13 @@ class StudyView:
     series_count: int
     instance_count: int
     receiving: bool
+    missing_count: int = 0
+    has_result: bool = False
+    jobs: Mapping[JobState, int] = field(default_factory=dict)
+    reasons: tuple[Reason, ...] = ()
     series: tuple[SeriesView, ...] = ()
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether a series is still open, or lacks instances that were announced."""
+        return self.receiving or self.missing_count > 0

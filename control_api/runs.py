@@ -38,6 +38,34 @@ def start(given: Services, order: RunOrder) -> tuple[JobView, ...]:
     return tuple(given.queries.job(job.job_id) for job in created)
 
 
+def rerun(given: Services, job_id: JobID, model_id: str | None) -> tuple[JobView, ...]:
+    """Analyse what a job was about again.
+
+    Parameters
+    ----------
+    given
+        What the API works with.
+    job_id
+        Whose input.
+    model_id
+        With which model, in its active version; None for the job's own.
+
+    Raises
+    ------
+    JobNotFound, ModelNotFound
+        If there is no such job or model.
+    IncompleteSeries
+        If more has come to the series meanwhile and it is open.
+    NoMatchingModel
+        If the job has no model and none is named.
+    """
+    job = given.queries.job(job_id)
+    wanted = model_id or (job.model.model_id if job.model else None)
+    if wanted is None:
+        raise NoMatchingModel(ReasonCode.NO_MODEL, "no model wanted this series: name one")
+    return start(given, RunOrder(study_uid=None, series_uid=job.series_uid, model_id=wanted))
+
+
 def retry(given: Services, job_id: JobID) -> JobView:
     """Give a job another go, and tell a worker at once.
 

@@ -22,6 +22,9 @@ from control_api.access import (
     Sessions,
 )
 from control_api.audit_log import AuditLog
+from control_api.changes import ChangeFeed
+from control_api.documents import Documents
+from control_api.events import Places, Source
 from control_api.queries import ReadModel
 from inference.domain.model_spec import ModelSpec
 from inference.domain.study import SeriesRevision
@@ -123,8 +126,12 @@ class Services:
         Who may come in: people, while they are logged in, programs, and those whom an OpenID provider knows.
     audit, audit_log
         Where it is written who did what, and where it is read.
-    queries
-        The read side.
+    queries, changes
+        The read side, and what changed in it.
+    documents
+        Answers that were given a moment ago.
+    event_places
+        Room for streams of events.
     match
         Gives the active models that want a series; raises NoMatchingModel with the reason where none does.
     probes
@@ -144,11 +151,19 @@ class Services:
     audit: AuditTrail
     audit_log: AuditLog
     queries: ReadModel
+    changes: ChangeFeed
+    documents: Documents
+    event_places: Places
     match: Callable[[SeriesRevision], Sequence[ModelSpec]]
     probes: Mapping[str, Probe]
     clock: Clock
     uid_source: UIDSource
     options: APIOptions
+
+    @property
+    def event_source(self) -> Source:
+        """What streams of events are fed from."""
+        return Source(self.documents, self.changes, self.clock)
 
 
 def attach(extensions: dict[str, object], given: Services) -> None:

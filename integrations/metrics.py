@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Gauge, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
 from inference.domain.delivery import DeliveryState
 from inference.domain.job import JobState, QueueName
+from integrations.read_cache import Lookup
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 """Content type of ``exposition`` (Prometheus text format)."""
@@ -33,6 +34,10 @@ class NodeMetrics:
         Errands to each destination that have not arrived, by state: ``pending`` or ``failed``.
     queue_depth
         Waiting messages by queue.
+    read_cache
+        Reads of documents by whether the cache knew the present answer's tag.
+    read_cache_hit_ratio
+        The part of them for which it did, since the count began.
     """
 
     registry: CollectorRegistry
@@ -42,6 +47,8 @@ class NodeMetrics:
     ended_jobs: Gauge
     deliveries: Gauge
     queue_depth: Gauge
+    read_cache: Counter
+    read_cache_hit_ratio: Gauge
 
     def show_series(self, counts: Mapping[str, int]) -> None:
         """Show how many complete series were decided how."""
@@ -72,6 +79,12 @@ class NodeMetrics:
         """Show how many messages wait in a queue."""
         self.queue_depth.labels(queue.value).set(depth)
 
+    def show_read_cache(self, counts: Mapping[Lookup, int]) -> None:
+        """Show how often the cache of answers knew what was asked; once for each set of instruments."""
+        for lookup in Lookup:
+            self.read_cache.labels(lookup.value).inc(counts.get(lookup, 0))
+        self.read_cache_hit_ratio.set(counts.get(Lookup.HIT, 0) / max(1, sum(counts.values())))
+
 
 def make_metrics(registry: CollectorRegistry | None = None) -> NodeMetrics:
     """Make the instruments of a process on a registry of their own.
@@ -92,6 +105,10 @@ def make_metrics(registry: CollectorRegistry | None = None) -> NodeMetrics:
             "node_deliveries", "Errands that have not arrived.", ["destination", "state"], registry=where
         ),
         queue_depth=Gauge("node_queue_depth", "Messages that wait in a queue.", ["queue"], registry=where),
+        read_cache=Counter("node_read_cache_lookups", "Reads of documents.", ["outcome"], registry=where),
+        read_cache_hit_ratio=Gauge(
+            "node_read_cache_hit_ratio", "Part of the reads that the cache knew.", registry=where
+        ),
     )
 
 

@@ -312,6 +312,9 @@ class Settings(BaseSettings):
     """Address on which the API listens; only the gateway should reach it."""
     api_port: ListenPort = 8000
     """TCP port of the API."""
+    event_streams: int = Field(default=4, ge=0, le=1000)
+    """Streams of events at the same time in one process of the API, each of which holds a thread: at most half of
+    them. One too many is told what has changed and comes back 5 s later."""
 
     models_dirs: PathList = ()
     """More folders with model packages beside the built-in ones and those that were added, comma-separated."""

@@ -5,23 +5,28 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any
 
+from flask import Response
 from flask.views import MethodView
 
-from control_api import reviews, runs
+from control_api import history, reviews, runs
 from control_api.auth.principal import current_user
 from control_api.auth.roles import OPERATORS, REVIEWERS, serves
+from control_api.changes import Topic
 from control_api.openapi import APIBlueprint
-from control_api.records import JobView, Listing
+from control_api.records import JobView
+from control_api.schemas.history import JobLogSchema, TimelineSchema
 from control_api.schemas.job import (
     CreatedJobsSchema,
     JobDetailSchema,
     JobListSchema,
     JobQuerySchema,
+    RerunOrderSchema,
     RunOrder,
     RunOrderSchema,
 )
 from control_api.schemas.review import ReviewOrder, ReviewOrderSchema
 from control_api.services import services
+from control_api.tagged import TAGGED, UNCHANGED, tagged
 from inference.domain.identifiers import JobID
 
 blueprint = APIBlueprint(
@@ -36,10 +41,11 @@ class Jobs(MethodView):
     """The list, and new jobs."""
 
     @blueprint.arguments(JobQuerySchema, location="query")
-    @blueprint.response(HTTPStatus.OK, JobListSchema)
-    def get(self, query: dict[str, Any]) -> Listing[JobView]:
+    @blueprint.response(HTTPStatus.OK, JobListSchema, headers=TAGGED)
+    @blueprint.alt_response(HTTPStatus.NOT_MODIFIED, description=UNCHANGED)
+    def get(self, query: dict[str, Any]) -> Response:
         """List jobs, newest first."""
-        return services().queries.list_jobs(**query)
+        return tagged(Topic.JOBS, JobListSchema, lambda: services().queries.list_jobs(**query))
 
     @blueprint.arguments(RunOrderSchema)
     @blueprint.response(HTTPStatus.ACCEPTED, CreatedJobsSchema, headers=_LOCATION)
@@ -56,11 +62,51 @@ class Jobs(MethodView):
 class Job(MethodView):
     """One job."""
 
-    @blueprint.response(HTTPStatus.OK, JobDetailSchema)
+    @blueprint.response(HTTPStatus.OK, JobDetailSchema, headers=TAGGED)
+    @blueprint.alt_response(HTTPStatus.NOT_MODIFIED, description=UNCHANGED)
     @blueprint.alt_response(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_FOUND.name)
-    def get(self, job_id: JobID) -> JobView:
+    def get(self, job_id: JobID) -> Response:
         """Show a job with its stage times, its findings and its result objects."""
-        return services().queries.job(job_id)
+        return tagged(Topic.JOBS, JobDetailSchema, lambda: services().queries.job(job_id))
+
+
+@blueprint.route("/<job_id:job_id>/timeline")
+class TimelineOfJob(MethodView):
+    """Where the time went."""
+
+    @blueprint.response(HTTPStatus.OK, TimelineSchema, headers=TAGGED)
+    @blueprint.alt_response(HTTPStatus.NOT_MODIFIED, description=UNCHANGED)
+    @blueprint.alt_response(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_FOUND.name)
+    def get(self, job_id: JobID) -> Response:
+        """Show how a job's time was spent: waiting, in each stage of each attempt, and with each destination."""
+        return tagged(Topic.JOBS, TimelineSchema, lambda: history.timeline(services().queries.job(job_id)))
+
+
+@blueprint.route("/<job_id:job_id>/logs")
+class LogOfJob(MethodView):
+    """What happened."""
+
+    @blueprint.response(HTTPStatus.OK, JobLogSchema, headers=TAGGED)
+    @blueprint.alt_response(HTTPStatus.NOT_MODIFIED, description=UNCHANGED)
+    @blueprint.alt_response(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_FOUND.name)
+    def get(self, job_id: JobID) -> Response:
+        """Show what happened to a job, in order of time; nothing in it names a patient."""
+        return tagged(Topic.JOBS, JobLogSchema, lambda: {"events": history.log(services().queries.job(job_id))})
+
+
+@blueprint.route("/<job_id:job_id>/rerun")
+class Rerun(MethodView):
+    """The same input again."""
+
+    @blueprint.arguments(RerunOrderSchema)
+    @blueprint.response(HTTPStatus.ACCEPTED, CreatedJobsSchema, headers=_LOCATION)
+    @blueprint.alt_response(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_FOUND.name)
+    @blueprint.alt_response(HTTPStatus.CONFLICT, HTTPStatus.CONFLICT.name)
+    @serves(OPERATORS)
+    def post(self, order: dict[str, Any], job_id: JobID) -> tuple[dict[str, Any], HTTPStatus, dict[str, str]]:
+        """Analyse a job's input again, with another model or with the version that is active now: a new run."""
+        created = runs.rerun(services(), job_id, order["model_id"])
+        return {"jobs": created}, HTTPStatus.ACCEPTED, {"Location": runs.location(created)}
 
 
 @blueprint.route("/<job_id:job_id>/retry")

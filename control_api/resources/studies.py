@@ -6,13 +6,16 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
+from flask import Response
 from flask.views import MethodView
 
 from control_api.auth.roles import OPERATORS, serves
+from control_api.changes import Topic
 from control_api.openapi import APIBlueprint
-from control_api.records import Listing, StudyView
+from control_api.records import StudyView
 from control_api.schemas.study import CompletionSchema, StudyDetailSchema, StudyListSchema, StudyQuerySchema
 from control_api.services import services
+from control_api.tagged import TAGGED, UNCHANGED, tagged
 from inference.domain.identifiers import UID
 
 blueprint = APIBlueprint("studies", __name__, url_prefix="/api/studies", description="Studies and their series.")
@@ -23,21 +26,23 @@ class Studies(MethodView):
     """The list."""
 
     @blueprint.arguments(StudyQuerySchema, location="query")
-    @blueprint.response(HTTPStatus.OK, StudyListSchema)
-    def get(self, query: dict[str, Any]) -> Listing[StudyView]:
+    @blueprint.response(HTTPStatus.OK, StudyListSchema, headers=TAGGED)
+    @blueprint.alt_response(HTTPStatus.NOT_MODIFIED, description=UNCHANGED)
+    def get(self, query: dict[str, Any]) -> Response:
         """List studies, the one received last first."""
-        return services().queries.list_studies(**query)
+        return tagged(Topic.STUDIES, StudyListSchema, lambda: services().queries.list_studies(**query))
 
 
 @blueprint.route("/<uid:study_uid>")
 class Study(MethodView):
     """One study."""
 
-    @blueprint.response(HTTPStatus.OK, StudyDetailSchema)
+    @blueprint.response(HTTPStatus.OK, StudyDetailSchema, headers=TAGGED)
+    @blueprint.alt_response(HTTPStatus.NOT_MODIFIED, description=UNCHANGED)
     @blueprint.alt_response(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_FOUND.name)
-    def get(self, study_uid: UID) -> StudyView:
+    def get(self, study_uid: UID) -> Response:
         """Show a study with its series, the evidence that closed them, their decisions and their jobs."""
-        return services().queries.study(study_uid)
+        return tagged(Topic.STUDIES, StudyDetailSchema, lambda: services().queries.study(study_uid))
 
 
 @blueprint.route("/<uid:study_uid>/complete")

@@ -17,6 +17,7 @@ from inference.domain.job import JobState
 from inference.domain.model_spec import Task
 
 _UID_EXAMPLE = "1.2.826.0.1.3680043.8.498.1"
+_TIME = {"example": "2026-01-02T12:00:00+00:00"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +64,28 @@ class RunOrderSchema(Schema):
         return RunOrder(**data)
 
 
+class RerunOrderSchema(Schema):
+    """With which model a job's input is analysed again."""
+
+    model_id = fields.String(
+        load_default=None,
+        allow_none=True,
+        validate=validate.Length(1, 64),
+        metadata={"description": "Absent: the job's own, in the version that is active now.", "example": "tumor"},
+    )
+
+
 class JobQuerySchema(PageQuerySchema):
     """Which jobs to list."""
 
     state = fields.Enum(JobState, by_value=True, metadata={"description": "Only this state."})
     study_uid = UIDField(metadata={"description": "Only this study."})
     series_uid = UIDField(metadata={"description": "Only this series."})
+    patient_id = fields.String(metadata={"description": "Exactly this Patient ID."})
     model = fields.String(metadata={"description": "Only this model id."})
     shadow = fields.Boolean(metadata={"description": "Only jobs in shadow, or only those that publish."})
+    created_from = fields.AwareDateTime(metadata={"description": "Made at this time or later.", **_TIME})
+    created_before = fields.AwareDateTime(metadata={"description": "Made before this time.", **_TIME})
 
     @post_load
     def _filter(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
@@ -104,8 +119,16 @@ class WithdrawalSchema(Schema):
 
 
 class JobSchema(Schema):
-    """A job in a list."""
+    """A job in a list, first under the clinical system's names: `study_id` to `task_id`."""
 
+    study_id = fields.String(metadata={"description": "The same as `study_uid`.", "example": _UID_EXAMPLE})
+    patient_id = fields.String(metadata={"description": "Patient ID of its study."})
+    model_type = fields.String(
+        allow_none=True,
+        metadata={"description": "The same as the `id` of `model`.", "example": "brain_structures"},
+    )
+    status = fields.Enum(JobState, by_value=True, metadata={"description": "The same as `state`."})
+    task_id = fields.String(metadata={"description": "The same as `job_id`."})
     job_id = fields.String(metadata={"description": "Id.", "example": "0f8fad5bd9cb469fa16570867728950e"})
     study_uid = fields.String(metadata={"description": "Study Instance UID.", "example": _UID_EXAMPLE})
     series_uid = fields.String(metadata={"description": "Series Instance UID.", "example": _UID_EXAMPLE + ".2"})

@@ -10,6 +10,7 @@ from control_api.identifiers import UIDField
 from control_api.records import StudyFilter
 from control_api.schemas.job import JobSchema, ReasonSchema
 from control_api.schemas.paging import NEXT, CursorField, PageQuerySchema
+from inference.domain.job import JobState
 from inference.domain.study import CompletionEvidence
 
 _UID_EXAMPLE = "1.2.826.0.1.3680043.8.498.1"
@@ -23,6 +24,14 @@ class StudyQuerySchema(PageQuerySchema):
     accession_number = fields.String(metadata={"description": "Exactly this Accession Number."})
     date_from = fields.Date(metadata=_CALENDAR)
     date_to = fields.Date(metadata=_CALENDAR)
+    text = fields.String(
+        validate=validate.Length(1, 64),
+        metadata={"description": "Somewhere in the patient's name or id, whether large or small letters."},
+    )
+    has_result = fields.Boolean(metadata={"description": "Only studies with a published result, or only the others."})
+    incomplete = fields.Boolean(
+        metadata={"description": "Only studies of which more is awaited or known to be missing, or only the others."}
+    )
 
     @post_load
     def _filter(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
@@ -48,6 +57,20 @@ class StudySchema(Schema):
     series_count = fields.Integer(metadata={"description": "Series here."})
     instance_count = fields.Integer(metadata={"description": "Instances here."})
     receiving = fields.Boolean(metadata={"description": "Whether a series is still open."})
+    incomplete = fields.Boolean(
+        metadata={"description": "Whether a series is still open, or lacks instances that were announced."}
+    )
+    missing_count = fields.Integer(metadata={"description": "Instances that were announced and are not here."})
+    has_result = fields.Boolean(metadata={"description": "Whether there is a published result that stands."})
+    jobs = fields.Dict(
+        keys=fields.Enum(JobState, by_value=True),
+        values=fields.Integer(),
+        metadata={"description": "Jobs that publish, counted by state.", "example": {"COMPLETED": 1}},
+    )
+    reasons = fields.List(
+        fields.Nested(ReasonSchema),
+        metadata={"description": "Why a series is not analysed or a job failed, each once."},
+    )
 
 
 class SeriesSchema(Schema):
@@ -61,6 +84,13 @@ class SeriesSchema(Schema):
     receiving = fields.Boolean(metadata={"description": "Whether it is still open."})
     instance_count = fields.Integer(metadata={"description": "Distinct instances here."})
     expected_count = fields.Integer(allow_none=True, metadata={"description": "Instances that a signal named."})
+    promised_count = fields.Integer(
+        allow_none=True, metadata={"description": "Instances that the headers promise, as far as that counts."}
+    )
+    missing_count = fields.Integer(
+        allow_none=True, metadata={"description": "How many of them are not here; null where nobody named a number."}
+    )
+    incomplete = fields.Boolean(metadata={"description": "Whether it is open, or lacks what was announced."})
     evidence = fields.String(
         allow_none=True,
         validate=validate.OneOf([item.value for item in CompletionEvidence]),

@@ -110,7 +110,8 @@ class SQLDeliveryLog(DeliveryLog):
         self._transactions.write(change)
 
     def _check(self, connection: Connection, lease: Lease) -> None:
-        write_leased(connection, lease, None, {"heartbeat_at": to_column(self._clock.now())})
+        now = to_column(self._clock.now())
+        write_leased(connection, lease, None, {"heartbeat_at": now, "updated_at": now})
 
 
 def deliveries_of(connection: Connection, job_id: JobID) -> Sequence[Delivery]:

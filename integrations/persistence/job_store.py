@@ -186,7 +186,7 @@ class SQLJobStore(JobStore):
 
         def record(connection: Connection) -> None:
             """Insert the time, if the lease still stands."""
-            write_leased(connection, lease, None, {"heartbeat_at": now})
+            write_leased(connection, lease, None, {"heartbeat_at": now, "updated_at": now})
             insert_stage(connection, lease.job.job_id, stage)
 
         self._transactions.write(record)

@@ -48,7 +48,7 @@ studies: Final = Table(
     Column("study_date", String(32), nullable=False, default=""),
     Column("study_description", String(255), nullable=False, default=""),
     Column("calling_ae", String(16), nullable=False, default=""),
-    Column("signalled_at", UTC_TIME, nullable=True, doc="When somebody said that the study is complete."),
+    Column("signalled_at", UTC_TIME, nullable=True, index=True, doc="When somebody said that it is complete."),
     Column("first_received_at", UTC_TIME, nullable=False),
     Column("last_received_at", UTC_TIME, nullable=False, index=True),
 )
@@ -69,7 +69,7 @@ series: Final = Table(
     Column("promised_count", Integer, nullable=True, doc="Promised by the headers."),
     Column("first_received_at", UTC_TIME, nullable=False),
     Column("last_received_at", UTC_TIME, nullable=False),
-    Column("completed_at", UTC_TIME, nullable=True),
+    Column("completed_at", UTC_TIME, nullable=True, index=True),
     Column("evidence", String(32), nullable=True, doc="CompletionEvidence that closed the present revision."),
     Column("decision", String(16), nullable=True, doc="'analysed' or 'rejected'."),
     Column("reason_code", String(64), nullable=True),
@@ -124,6 +124,7 @@ jobs: Final = Table(
     ),
     Index("ix_jobs_state_next_run_at", "state", "next_run_at"),
     Index("ix_jobs_created_at_job_id", "created_at", "job_id"),
+    Index("ix_jobs_updated_at_job_id", "updated_at", "job_id"),
     Index("ix_jobs_model_id_model_version", "model_id", "model_version"),
 )
 

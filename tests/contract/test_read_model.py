@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -130,3 +130,37 @@ def test_what_is_not_there_is_named(queries: ReadModel) -> None:
         queries.study(STUDY)
     with pytest.raises(StudyNotFound):
         queries.study_of(SERIES)
+
+
+def test_a_worklist_is_filtered_and_summed_up_alike(rows: ControlAPI, queries: ReadModel) -> None:
+    """Texts are compared whatever their case, and never as patterns; counts are numbers."""
+    rows.has_study(patient_id="P_1", patient_name="Müller^Jörg")
+    rows.has_series(promised_count=5, reason_code="geometry.gap", reason_message="gap", decision="rejected")
+    rows.has_job(1, JobState.FAILED, error_code="encoding.failed")
+    rows.has_study(UID("1.2"), minutes=-1, patient_id="PX1", patient_name="홍길동")
+    rows.has_job(2, study_instance_uid="1.2", series_instance_uid="1.2.1")
+
+    def found(**wanted: object) -> list[str]:
+        return [study.study_uid for study in queries.list_studies(StudyFilter(**wanted), 10).items]  # type: ignore[arg-type]
+
+    assert found(text="müller") == found(text="P_1") == found(incomplete=True) == found(has_result=False) == [STUDY]
+    assert found(text="길동") == found(has_result=True) == found(incomplete=False) == ["1.2"]
+    assert found(text="%") == []
+    [failed, done] = queries.list_studies(StudyFilter(), 10).items
+    assert (failed.missing_count, failed.jobs, done.jobs) == (2, {JobState.FAILED: 1}, {JobState.COMPLETED: 1})
+    assert [reason.code for reason in failed.reasons] == ["geometry.gap", "encoding.failed"]
+    assert type(failed.missing_count) is int
+
+
+def test_jobs_are_found_by_patient_and_time(rows: ControlAPI, queries: ReadModel) -> None:
+    """A job knows whom it is about through its study."""
+    rows.has_study(patient_id="P1")
+    for number in range(3):
+        rows.has_job(number)
+
+    wanted = JobFilter(
+        patient_id="P1", created_from=NOON + timedelta(minutes=1), created_before=NOON + timedelta(minutes=2)
+    )
+    [job] = queries.list_jobs(wanted, 10).items
+
+    assert (job.run, job.patient_id) == (1, "P1")

@@ -17,14 +17,20 @@ from control_api.app import create_app
 from control_api.audit_log import AuditFilter, AuditLog
 from control_api.auth import tokens
 from control_api.auth.roles import known_scopes
+from control_api.changes import ChangeFeed
+from control_api.documents import Documents
+from control_api.events import Places
 from control_api.queries import ReadModel
 from control_api.services import APIOptions, Probe, Services
+from inference.domain.delivery import RESULT as RESULT_ERRAND
+from inference.domain.delivery import Delivery
 from inference.domain.identifiers import UID
-from inference.domain.job import JobState, ModelReference, QueueName
+from inference.domain.job import JobState, Lease, ModelReference, QueueName
 from inference.domain.model_spec import ModelSpec
 from inference.domain.study import SeriesRevision
 from inference.errors import AccountExists, NoMatchingModel, QueueUnavailable, ReasonCode
 from integrations.persistence.audit_trail import AuditEvent, SQLAuditTrail
+from integrations.persistence.deliveries import SQLDeliveryLog
 from integrations.persistence.identities import SQLIdentities
 from integrations.persistence.job_store import SQLJobStore
 from integrations.persistence.service_accounts import SQLServiceAccounts
@@ -33,6 +39,7 @@ from integrations.persistence.study_index import SQLStudyIndex
 from integrations.persistence.tables import job_stages, jobs, series, studies
 from integrations.persistence.times import to_column
 from integrations.persistence.transactions import Transactions
+from integrations.read_cache import MemoryCache, ReadCache
 from models.catalogue import BrokenPackage, FolderCatalogue, builtin_models_root
 from tests.support.fakes import NOON, CountingUIDSource, FixedCatalogue, FixedClock, RecordingQueue
 
@@ -128,6 +135,10 @@ class ControlAPI:
         Readiness checks.
     options
         Facts of the node that differ from the usual; nobody is counted unless ``limits`` says so.
+    cache, version_seconds
+        Where answers are kept (in memory by default), and how long they are believed without a look at the database.
+    event_streams
+        Room for streams of events.
     """
 
     engine: Engine
@@ -139,11 +150,16 @@ class ControlAPI:
     unwanted: set[UID] = field(default_factory=set)
     probes: dict[str, Probe] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
+    cache: ReadCache | None = None
+    version_seconds: float = 0.0
+    event_streams: int = 1
 
     def __post_init__(self) -> None:
         uid_source = CountingUIDSource()
         self.sessions = SQLSessions(self.engine, self.clock, uid_source, refresh_days=7)
         self.service_accounts = SQLServiceAccounts(self.engine, self.clock, uid_source)
+        transactions = Transactions(self.engine, self.clock)
+        changes = ChangeFeed(transactions)
         self.services = Services(
             jobs=SQLJobStore(self.engine, self.clock, uid_source),
             studies=SQLStudyIndex(self.engine, self.clock, self.folder),
@@ -154,8 +170,11 @@ class ControlAPI:
             service_accounts=self.service_accounts,
             identities=SQLIdentities(self.engine, self.clock),
             audit=SQLAuditTrail(self.engine, self.clock),
-            audit_log=AuditLog(Transactions(self.engine, self.clock)),
-            queries=ReadModel(Transactions(self.engine, self.clock)),
+            audit_log=AuditLog(transactions),
+            queries=ReadModel(transactions),
+            changes=changes,
+            documents=Documents(self.cache or MemoryCache(self.clock), changes, self.version_seconds),
+            event_places=Places(self.event_streams),
             match=self._match,
             probes=self.probes,
             clock=self.clock,
@@ -247,6 +266,11 @@ class ControlAPI:
         """Note the time of a stage."""
         row = {"job_id": job_id, "stage": stage, "attempt": 1, "started_at": to_column(NOON), "seconds": seconds}
         self._insert(job_stages, row)
+
+    def has_delivery(self, lease: Lease, destination: str) -> Delivery:
+        """Let a worker plan to bring the result somewhere."""
+        [delivery] = SQLDeliveryLog(self.engine, self.clock).plan(lease, RESULT_ERRAND, [destination])
+        return delivery
 
     def _insert(self, table: Any, row: Mapping[str, Any]) -> None:
         with self.engine.begin() as connection:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -516,3 +517,127 @@ def test_what_a_reader_took_out_is_not_shown(api: ControlAPI) -> None:
 
     assert [one["label"] for one in document["measurements"]] == ["Pons"]
     assert "tumor_detected" not in document["result"]
+
+
+# --- what the clinical system asks ----------------------------------------------------------------------------------
+
+
+def test_a_job_has_the_names_of_the_clinical_system(api: ControlAPI) -> None:
+    """Its client reads them as it always did; ours say the same in the words of the standard."""
+    api.has_study(patient_id="P1")
+    job_id = api.has_job(1, JobState.PROCESSING)
+
+    job = api.get(f"/api/jobs/{job_id}").json
+
+    names = ("study_id", "patient_id", "model_type", "status", "task_id", "result")
+    assert [job[name] for name in names] == [STUDY, "P1", "brain_structures", "PROCESSING", job_id, None]
+
+
+def test_a_job_of_no_study_and_no_model_has_them_too(api: ControlAPI) -> None:
+    """What is not known is said to be so."""
+    job_id = api.has_job(1, JobState.REJECTED, model_id="")
+
+    job = api.get(f"/api/jobs/{job_id}").json
+
+    assert (job["patient_id"], job["model_type"]) == ("", None)
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("patient_id=P1", [2, 1]),
+        ("patient_id=P%25", []),
+        ("created_from=2026-01-02T12:02:00Z", [3, 2]),
+        ("created_before=2026-01-02T21:02:00%2B09:00", [1]),
+        ("created_from=2026-01-02T12:02:00Z&created_before=2026-01-02T12:03:00Z", [2]),
+        ("shadow=true", [3]),
+    ],
+)
+def test_jobs_are_found_by_patient_time_and_shadow(api: ControlAPI, query: str, expected: list[int]) -> None:
+    """Times carry their zone; the first belongs to the span and the last does not, so that spans join."""
+    api.has_study(patient_id="P1")
+    api.has_study(UID("1.2"), patient_id="P2")
+    api.has_job(1)
+    api.has_job(2)
+    api.has_job(3, shadow=True, study_instance_uid="1.2")
+
+    items = api.get(f"/api/jobs?{query}").json["items"]
+
+    assert [job["run"] for job in items] == expected
+
+
+def test_a_time_without_a_zone_is_refused(api: ControlAPI) -> None:
+    """Guessing one would shift the list by hours, unseen."""
+    answer = api.get("/api/jobs?created_from=2026-01-02T12:00:00")
+
+    assert (answer.status_code, answer.json["errors"][0]["pointer"]) == (422, "/created_from")
+
+
+# --- again, with another model ------------------------------------------------------------------------------------
+
+
+def test_a_job_is_run_again_with_another_model(api_with: Callable[..., ControlAPI]) -> None:
+    """On the same series, as a run of that model; the first job stays as it is."""
+    other = ModelReference("other_structures", "2.0.0", "e" * 64)
+    api = api_with(catalogue=FakeCatalogue(BRAIN, other))
+    api.has_study()
+    api.has_series()
+    job_id = api.has_job(1)
+
+    answer = api.post(f"/api/jobs/{job_id}/rerun", {"model_id": "other_structures"})
+
+    [job] = answer.json["jobs"]
+    assert (answer.status_code, answer.headers["Location"]) == (202, f"/api/jobs/{job['job_id']}")
+    assert (job["series_uid"], job["model"]["id"], job["run"]) == (SERIES, "other_structures", 1)
+    assert api.get(f"/api/jobs/{job_id}").json["state"] == "COMPLETED"
+    assert [hint.job_id for hint in api.queue.hints] == [job["job_id"]]
+
+
+@pytest.mark.parametrize("body", [{}, {"model_id": None}])
+def test_a_job_is_run_again_with_its_own_model(api: ControlAPI, body: dict[str, Any]) -> None:
+    """In the version that is active now."""
+    api.has_study()
+    api.has_series()
+    job_id = api.has_job(1)
+
+    [job] = api.post(f"/api/jobs/{job_id}/rerun", body).json["jobs"]
+
+    assert (job["model"]["id"], job["run"]) == (BRAIN.model_id, 2)
+
+
+@pytest.mark.parametrize(
+    ("columns", "body", "status", "code"),
+    [
+        ({}, {"model_id": "nothing_of_that_name"}, 404, "model.not_found"),
+        ({"model_id": ""}, {}, 422, "selection.no_model"),
+        ({}, {"model": "x"}, 422, "request.invalid"),
+    ],
+)
+def test_a_rerun_that_cannot_be_says_why(
+    api: ControlAPI, columns: dict[str, Any], body: dict[str, Any], status: int, code: str
+) -> None:
+    """And makes no job."""
+    api.has_study()
+    api.has_series()
+    job_id = api.has_job(1, **columns)
+
+    answer = api.post(f"/api/jobs/{job_id}/rerun", body)
+
+    assert (answer.status_code, answer.json["code"]) == (status, code)
+    assert api.queue.hints == []
+
+
+def test_an_open_series_is_not_run_again(api: ControlAPI) -> None:
+    """More has come to it meanwhile: the run would be made of a part."""
+    api.has_study()
+    api.has_series(receiving=True)
+    job_id = api.has_job(1)
+
+    answer = api.post(f"/api/jobs/{job_id}/rerun", {})
+
+    assert (answer.status_code, answer.json["code"]) == (409, "series.incomplete")
+
+
+def test_a_job_that_is_not_there_is_not_run_again(api: ControlAPI) -> None:
+    """It is simply not there."""
+    assert api.post(f"/api/jobs/{'0' * 32}/rerun", {}).json["code"] == "job.not_found"

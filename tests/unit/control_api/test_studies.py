@@ -139,3 +139,97 @@ def test_a_signal_that_makes_no_sense_is_refused(api: ControlAPI, body: dict[str
 
     assert answer.status_code == 422
     assert [fault["pointer"] for fault in answer.json["errors"]] == [pointer]
+
+
+# --- what a worklist asks -------------------------------------------------------------------------------------------
+
+
+def _seed_worklist(api: ControlAPI) -> None:
+    """Put four studies there: with a result, failed, still arriving, cut off half-way."""
+    for number, name in enumerate(["done", "failed", "open", "short"], start=1):
+        uid = UID(f"1.{number}")
+        person = {"patient_name": f"{name.title()}^Kim", "patient_id": f"P_{number}"}
+        api.has_study(uid, number, study_description=name, **person)
+    api.has_series(UID("1.1.1"), UID("1.1"))
+    api.has_job(1, study_instance_uid="1.1", series_instance_uid="1.1.1")
+    api.has_series(UID("1.2.1"), UID("1.2"))
+    api.has_job(2, JobState.FAILED, study_instance_uid="1.2", error_code="encoding.failed", error_message="no room")
+    api.has_series(UID("1.3.1"), UID("1.3"), receiving=True, evidence=None, decision=None, completed_at=None)
+    rejected = {"decision": "rejected", "reason_code": "geometry.gap", "reason_message": "gap"}
+    api.has_series(UID("1.4.1"), UID("1.4"), promised_count=5, **rejected)
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("has_result=true", ["done"]),
+        ("has_result=false", ["short", "open", "failed"]),
+        ("incomplete=true", ["short", "open"]),
+        ("incomplete=false", ["failed", "done"]),
+        ("incomplete=true&has_result=true", []),
+        ("text=OPEN", ["open"]),
+        ("text=^kim", ["short", "open", "failed", "done"]),
+        ("text=p_2", ["failed"]),
+        ("text=%25", []),
+    ],
+)
+def test_studies_are_found_by_result_completeness_and_text(api: ControlAPI, query: str, expected: list[str]) -> None:
+    """A text is looked for as it is, never as a pattern."""
+    _seed_worklist(api)
+
+    assert _descriptions(api.get(f"/api/studies?{query}").json) == expected
+
+
+def test_a_worklist_says_how_each_study_stands(api: ControlAPI) -> None:
+    """At a glance: what is awaited, what came of it, and why nothing did; without asking for each study."""
+    _seed_worklist(api)
+
+    items = {item["study_description"]: item for item in api.get("/api/studies").json["items"]}
+
+    told = ("incomplete", "missing_count", "has_result", "jobs", "reasons")
+    assert {name: [item[key] for key in told] for name, item in items.items()} == {
+        "done": [False, 0, True, {"COMPLETED": 1}, []],
+        "failed": [False, 0, False, {"FAILED": 1}, [{"code": "encoding.failed", "message": "no room"}]],
+        "open": [True, 0, False, {}, []],
+        "short": [True, 2, False, {}, [{"code": "geometry.gap", "message": "gap"}]],
+    }
+
+
+@pytest.mark.parametrize(
+    ("columns", "promised", "missing", "incomplete"),
+    [
+        ({"expected_count": 4}, None, 1, True),
+        ({"expected_count": 2}, None, 0, False),
+        ({"promised_count": 5}, 5, 2, True),
+        ({"promised_count": 5, "expected_count": 3}, 5, 0, False),
+        ({"promised_count": 5, "evidence": "archive_count"}, None, None, False),
+        ({"promised_count": 5, "evidence": "signal"}, None, None, False),
+        ({"receiving": True, "evidence": None}, None, None, True),
+        ({}, None, None, False),
+    ],
+)
+def test_a_series_says_what_is_missing(
+    api: ControlAPI, columns: dict[str, Any], promised: int | None, missing: int | None, incomplete: bool
+) -> None:
+    """A number that somebody named counts more than one that headers promise, the archive's more than both."""
+    api.has_study()
+    api.has_series(**columns)
+
+    study = api.get(f"/api/studies/{STUDY}").json
+
+    [series_shown] = study["series"]
+    shown = [series_shown[name] for name in ("promised_count", "missing_count", "incomplete")]
+    assert shown == [promised, missing, incomplete]
+    assert (study["missing_count"], study["incomplete"]) == (missing or 0, incomplete)
+
+
+@pytest.mark.parametrize("columns", [{"shadow": True}, {"superseded_by": "f" * 32}, {"state": JobState.WITHDRAWN}])
+def test_what_does_not_stand_is_no_result(api: ControlAPI, columns: dict[str, Any]) -> None:
+    """A trial, a result that was replaced and one that was withdrawn."""
+    api.has_study()
+    api.has_job(1, **columns)
+
+    [study] = api.get("/api/studies").json["items"]
+
+    assert study["has_result"] is False
+    assert _descriptions(api.get("/api/studies?has_result=true").json) == []

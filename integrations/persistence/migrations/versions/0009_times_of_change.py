@@ -1,0 +1,27 @@
+"""What changed last is found by an index, because people and programs ask for it all the time.
+
+Revision 0009, after 0004.
+"""
+
+from __future__ import annotations
+
+from alembic import op
+
+revision = "0009"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Create the indexes."""
+    op.create_index("ix_jobs_updated_at_job_id", "jobs", ["updated_at", "job_id"])
+    op.create_index(op.f("ix_studies_signalled_at"), "studies", ["signalled_at"])
+    op.create_index(op.f("ix_series_completed_at"), "series", ["completed_at"])
+
+
+def downgrade() -> None:
+    """Drop them."""
+    op.drop_index(op.f("ix_series_completed_at"), table_name="series")
+    op.drop_index(op.f("ix_studies_signalled_at"), table_name="studies")
+    op.drop_index("ix_jobs_updated_at_job_id", table_name="jobs")
