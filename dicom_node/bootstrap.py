@@ -11,7 +11,6 @@ import httpx
 from sqlalchemy import Engine
 
 from dicom_node.assembler import Assembler, AssemblerOptions
-from dicom_node.deployment import DeploymentPlaces, ModelDeployment
 from dicom_node.errands import Archive, Destinations
 from dicom_node.handlers import Destination
 from dicom_node.housekeeping import Dispatcher
@@ -29,6 +28,7 @@ from inference.domain.job import Hint, QueueName
 from inference.engine import EngineOptions, OnnxModelRunner
 from inference.errors import ConfigurationError
 from inference.ports import DeploymentLog, ReportSink
+from integrations import durable_files
 from integrations.configured_destinations import configured_destinations
 from integrations.destination_sinks import SinkSurroundings, build_sink
 from integrations.fhir.client import HAPIReportSink
@@ -53,7 +53,9 @@ from integrations.settings import ArchivePeer, Settings, load_settings
 from integrations.system import RandomUIDSource, SystemClock, operating_system_user
 from integrations.taskqueue import make_job_queue
 from models.catalogue import FolderCatalogue, builtin_models_root
+from models.deployment import DeploymentPlaces, ModelDeployment
 from models.inspection import verify_package
+from models.model_store import ModelStore
 from models.weights import verify
 
 CHILDREN = (
@@ -174,6 +176,11 @@ def build_deployment_places(settings: Settings) -> DeploymentPlaces:
     log = SQLDeploymentLog(engine, clock)
     actor = operating_system_user()
     return DeploymentPlaces(_catalogue(settings, log), log, _job_store(settings, engine), clock, actor)
+
+
+def build_model_store(settings: Settings) -> ModelStore:
+    """Give the folder of the packages that a person added."""
+    return ModelStore(settings.models_store, durable_files)
 
 
 def build_deployment(settings: Settings) -> ModelDeployment:

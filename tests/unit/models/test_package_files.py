@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from dicom_node.package_files import PackageLimits, copy_package
 from inference.errors import ModelContractViolated
+from models.package_files import PackageLimits, copy_package
 from tests.support.package_folders import as_tar, as_zip, write_package
 
 Pack = Callable[[Path, Path], Path]

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import structlog
 
-from dicom_node.deployment import DeploymentPlaces, known_versions
-from dicom_node.model_store import ModelStore
 from inference.domain.deployment import present
 from inference.domain.job import ModelReference
 from inference.domain.model_spec import Deployment, ModelSpec
 from inference.errors import DeploymentRefused, ModelNotFound, ModelRecalled
+from models.deployment import DeploymentPlaces, known_versions
+from models.model_store import ModelStore
 
 LOG = structlog.get_logger(__name__)
 
