@@ -276,6 +276,8 @@ class Settings(BaseSettings):
     api_port: ListenPort = 8000
     """TCP port of the API."""
 
+    model_upload_mb: int = Field(default=1024, ge=1, le=8192)
+    """MiB of the largest model package that the API takes; the gateway has a limit of its own."""
     models_dirs: PathList = ()
     """More folders with model packages beside the built-in ones and those that were added, comma-separated."""
     execution_provider: Literal["auto", "cpu", "cuda"] = "auto"
@@ -287,6 +289,8 @@ class Settings(BaseSettings):
     """Seconds without a heartbeat after which a worker's job is taken from it."""
     reap_interval_s: Seconds = 5.0
     """Seconds between two looks for due jobs."""
+    probe_interval_s: Seconds = 60.0
+    """Seconds between two questions to each archive and report server whether it is there."""
     max_attempts: int = Field(default=3, ge=1, le=100)
     """Attempts of inference before a job is FAILED."""
     retry_base_s: Seconds = 10.0

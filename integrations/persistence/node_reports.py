@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, Row, delete, insert, select, update
+from sqlalchemy import Connection, Engine, Row, delete, func, insert, select, update
 
 from inference.domain.job import Failure
 from inference.domain.node_report import PeerKind, PeerOutcome, WorkerReport
 from inference.ports import Clock
-from integrations.persistence.tables import node_workers, peer_probes
+from integrations.persistence.tables import instances, node_workers, peer_probes
 from integrations.persistence.times import from_column, to_column
 from integrations.persistence.transactions import Transactions
 
@@ -92,6 +92,23 @@ class SQLPeerLog:
         statement = select(peer_probes).order_by(peer_probes.c.name)
         with self._transactions.read() as connection:
             return [_outcome(row) for row in connection.execute(statement)]
+
+
+def spool_bytes(transactions: Transactions) -> int:
+    """Count what was received and is kept, in bytes; it reads a row for each instance, so it is asked seldom.
+
+    Parameters
+    ----------
+    transactions
+        The database.
+
+    Raises
+    ------
+    StoreUnavailable
+        If it cannot be asked.
+    """
+    with transactions.read() as connection:
+        return int(connection.scalar(select(func.coalesce(func.sum(instances.c.size_bytes), 0))) or 0)
 
 
 def _worker_row(report: WorkerReport) -> dict[str, Any]:
