@@ -15,7 +15,7 @@ from inference.domain.model_spec import ModelSpec
 from inference.errors import DeploymentRefused, ModelContractViolated, StoreUnavailable
 from models.inspection import MODEL_CARD
 from models.manifest import MANIFEST_NAME, read_manifest
-from models.package_files import copy_package
+from models.package_files import LIMITS, PackageLimits, copy_package
 from models.weights import verify
 
 _READABLE: Final = 0o755
@@ -47,7 +47,9 @@ class ModelStore:
         self._root = root
         self._folders = folders
 
-    def add(self, source: Path, refuse: Callable[[ModelSpec], None]) -> tuple[ModelSpec, bool]:
+    def add(
+        self, source: Path, refuse: Callable[[ModelSpec], None], limits: PackageLimits = LIMITS
+    ) -> tuple[ModelSpec, bool]:
         """Copy a package into the store, once it is known to be in order.
 
         Parameters
@@ -56,6 +58,8 @@ class ModelStore:
             A folder, or a zip or tar archive.
         refuse
             Raises if this node cannot take the version.
+        limits
+            How much it may hold.
 
         Returns
         -------
@@ -76,7 +80,7 @@ class ModelStore:
             If it cannot be read or written.
         """
         with self.staging() as folder:
-            package = copy_package(source, folder)
+            package = copy_package(source, folder, limits)
             spec = _checked(package)
             refuse(spec)
             return spec, self._settle(package, spec.reference)
