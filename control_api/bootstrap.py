@@ -7,6 +7,7 @@ from importlib.metadata import version
 
 from sqlalchemy import Engine
 
+from control_api.model_services import ModelServices
 from control_api.queries import ReadModel
 from control_api.readiness import disk_probe
 from control_api.services import APIOptions, Probe, Services
@@ -15,9 +16,10 @@ from inference.domain.job import QueueName
 from inference.domain.model_spec import Deployment, ModelSpec
 from inference.domain.study import SeriesRevision
 from inference.errors import InstanceUnreadable, NodeError, StoreUnavailable
-from inference.ports import JobQueue, ModelCatalogue
+from inference.ports import DeploymentLog, JobQueue, ModelCatalogue
 from inference.reading import describe_revision
 from inference.selection import select
+from integrations import durable_files
 from integrations.persistence.deployments import SQLDeploymentLog
 from integrations.persistence.engine import make_engine
 from integrations.persistence.job_store import JobStoreOptions, SQLJobStore
@@ -25,10 +27,12 @@ from integrations.persistence.migrations import is_current
 from integrations.persistence.study_index import SQLStudyIndex
 from integrations.persistence.transactions import Transactions
 from integrations.persistence.users import SQLUserStore
+from integrations.persistence.verifications import SQLVerificationLog
 from integrations.settings import Settings
 from integrations.system import RandomUIDSource, SystemClock
 from integrations.taskqueue import make_job_queue
 from models.catalogue import FolderCatalogue, builtin_models_root
+from models.model_store import ModelStore
 
 
 def build_services(settings: Settings) -> Services:
@@ -53,9 +57,21 @@ def build_services(settings: Settings) -> Services:
         queries=ReadModel(Transactions(engine, clock)),
         match=_matcher(catalogue, settings.character_sets),
         probes=_probes(settings, engine, queue),
+        models=_models(settings, engine, catalogue, log),
         clock=clock,
         uid_source=uid_source,
         options=_options(settings),
+    )
+
+
+def _models(settings: Settings, engine: Engine, catalogue: FolderCatalogue, log: DeploymentLog) -> ModelServices:
+    return ModelServices(
+        packages=catalogue,
+        decisions=log,
+        store=ModelStore(settings.models_store, durable_files),
+        verifications=SQLVerificationLog(engine, SystemClock(), RandomUIDSource()),
+        node_version=version("neuronova-node"),
+        upload_bytes=settings.model_upload_mb * 2**20,
     )
 
 

@@ -13,7 +13,7 @@ from marshmallow import Schema
 from webargs.flaskparser import FlaskParser
 
 from control_api.auth.roles import EVERYONE, PUBLIC
-from control_api.identifiers import JobIDConverter, UIDConverter
+from control_api.identifiers import JobIDConverter, ModelIDConverter, ModelVersionConverter, UIDConverter
 from control_api.problems import MEDIA_TYPE
 from control_api.schemas.paging import CursorField
 from control_api.schemas.problem import ProblemSchema
@@ -69,6 +69,10 @@ class APIBlueprint(Blueprint):  # type: ignore[misc]  # flask-smorest has no typ
         """Describe another answer."""
         return cast("Decorator", super().alt_response(status, response, **options))
 
+    def doc(self, **options: Any) -> Decorator:
+        """Describe what the decorators above do not."""
+        return cast("Decorator", super().doc(**options))
+
     @staticmethod
     def _describe_access(doc: dict[str, Any], doc_info: dict[str, Any], **_: Any) -> dict[str, Any]:
         """Write the roles that ``control_api.auth.roles.serves`` noted beside the view's other facts."""
@@ -111,10 +115,16 @@ def make_api(app: Flask, version: str) -> ProblemAPI:
             "servers": [{"url": "/", "description": "This node"}],
         },
     )
-    app.url_map.converters.update(uid=UIDConverter, job_id=JobIDConverter)
+    converters = {
+        "uid": UIDConverter,
+        "job_id": JobIDConverter,
+        "model_id": ModelIDConverter,
+        "model_version": ModelVersionConverter,
+    }
+    app.url_map.converters.update(converters)
     api = ProblemAPI(app)
-    api.register_converter(UIDConverter, UIDConverter.describe)
-    api.register_converter(JobIDConverter, JobIDConverter.describe)
+    for converter in converters.values():
+        api.register_converter(converter, converter.describe)  # type: ignore[attr-defined]  # each has one
     api.register_field(CursorField, "string", None)
     _describe_security(api.spec)
     return api

@@ -10,6 +10,7 @@ from typing import Final, Protocol, cast
 
 from flask import current_app
 
+from control_api.model_services import ModelServices, Packages
 from control_api.queries import ReadModel
 from inference.domain.model_spec import ModelSpec
 from inference.domain.study import SeriesRevision
@@ -49,27 +50,8 @@ class Accounts(Protocol):
         """Say whether a token was taken back."""
 
 
-class BrokenPackage(Protocol):
-    """A model package that cannot be used."""
-
-    @property
-    def folder(self) -> Path:
-        """Where it is."""
-
-    @property
-    def reason(self) -> str:
-        """Why it cannot be used."""
-
-
-class Catalogue(ModelCatalogue, Protocol):
+class Catalogue(ModelCatalogue, Packages, Protocol):
     """The catalogue, with what is broken in it."""
-
-    def all(self) -> Sequence[ModelSpec]:
-        """List every usable package with what the node does with it, in order of id and version."""
-
-    @property
-    def broken(self) -> Sequence[BrokenPackage]:
-        """The packages that were found and cannot be used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +99,8 @@ class Services:
         Gives the active models that want a series; raises NoMatchingModel with the reason where none does.
     probes
         Readiness checks by the name under which they are shown.
+    models
+        What views about models call.
     options
         Facts of this node.
     """
@@ -131,6 +115,7 @@ class Services:
     probes: Mapping[str, Probe]
     clock: Clock
     uid_source: UIDSource
+    models: ModelServices
     options: APIOptions
 
 

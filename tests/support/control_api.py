@@ -15,6 +15,7 @@ from werkzeug.test import TestResponse
 
 from control_api.app import create_app
 from control_api.auth import tokens
+from control_api.model_services import ModelServices
 from control_api.queries import ReadModel
 from control_api.services import APIOptions, Probe, Services
 from inference.domain.identifiers import UID
@@ -22,15 +23,20 @@ from inference.domain.job import JobState, ModelReference, QueueName
 from inference.domain.model_spec import ModelSpec
 from inference.domain.study import SeriesRevision
 from inference.errors import NoMatchingModel, QueueUnavailable, ReasonCode
+from integrations import durable_files
+from integrations.persistence.deployments import SQLDeploymentLog
 from integrations.persistence.job_store import SQLJobStore
 from integrations.persistence.study_index import SQLStudyIndex
 from integrations.persistence.tables import job_stages, jobs, series, studies
 from integrations.persistence.times import to_column
 from integrations.persistence.transactions import Transactions
+from integrations.persistence.verifications import SQLVerificationLog
 from models.catalogue import BrokenPackage, FolderCatalogue, builtin_models_root
+from models.model_store import ModelStore
 from tests.support.fakes import NOON, CountingUIDSource, FixedCatalogue, FixedClock, RecordingQueue
 
 KEY = "k" * 32
+UPLOAD_BYTES = 1 << 20
 STUDY = UID("1.2.826.0.1.3680043.8.498.1")
 SERIES = UID("1.2.826.0.1.3680043.8.498.1.2")
 BRAIN = ModelReference("brain_structures", "1.0.0", "d" * 64)
@@ -110,7 +116,13 @@ class FakeCatalogue(FixedCatalogue):
     def __init__(self, *models: ModelReference | ModelSpec) -> None:
         spec = FolderCatalogue([builtin_models_root()]).get("brain_structures")
         super().__init__([replace(spec, reference=one) if isinstance(one, ModelReference) else one for one in models])
+        self._folder = spec.graph.weights.parent
         self.broken = [BrokenPackage(Path("packages") / "odd", "weights.sha256: field required")]
+
+    def folder(self, reference: ModelReference) -> Path:
+        """Give the folder of the built-in model, whose versions they all are."""
+        self.exactly(reference)
+        return self._folder
 
 
 @dataclass
@@ -132,7 +144,7 @@ class ControlAPI:
     clock: FixedClock = field(default_factory=FixedClock)
     accounts: FakeAccounts = field(default_factory=FakeAccounts)
     queue: FakeQueue = field(default_factory=FakeQueue)
-    catalogue: FakeCatalogue = field(default_factory=lambda: FakeCatalogue(BRAIN))
+    catalogue: Any = field(default_factory=lambda: FakeCatalogue(BRAIN))
     unwanted: set[UID] = field(default_factory=set)
     probes: dict[str, Probe] = field(default_factory=dict)
 
@@ -147,12 +159,23 @@ class ControlAPI:
             queries=ReadModel(Transactions(self.engine, self.clock)),
             match=self._match,
             probes=self.probes,
+            models=self._models(uid_source),
             clock=self.clock,
             uid_source=uid_source,
             options=APIOptions("9.8.7", "NEURONOVA", KEY, 60, self.folder),
         )
         self.app = create_app(self.services)
         self.client: FlaskClient = self.app.test_client()
+
+    def _models(self, uid_source: CountingUIDSource) -> ModelServices:
+        return ModelServices(
+            packages=self.catalogue,
+            decisions=SQLDeploymentLog(self.engine, self.clock),
+            store=ModelStore(self.folder / "models", durable_files),
+            verifications=SQLVerificationLog(self.engine, self.clock, uid_source),
+            node_version="9.8.7",
+            upload_bytes=UPLOAD_BYTES,
+        )
 
     def _match(self, revision: SeriesRevision) -> Sequence[ModelSpec]:
         if revision.series_instance_uid in self.unwanted:

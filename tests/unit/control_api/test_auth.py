@@ -15,7 +15,7 @@ from control_api.auth import tokens
 from control_api.auth.roles import OPERATORS
 from inference.errors import ConfigurationError, StoreUnavailable
 from integrations.persistence.users import Role
-from tests.support.control_api import KEY, SERIES, STUDY, ControlAPI
+from tests.support.control_api import BRAIN, KEY, SERIES, STUDY, ControlAPI
 
 PUBLIC_PATHS = {
     "/",
@@ -43,12 +43,22 @@ READS = [
     "/api/studies",
     f"/api/studies/{STUDY}",
     "/api/models",
+    f"/api/models/{BRAIN.model_id}",
+    f"/api/models/{BRAIN.model_id}/{BRAIN.version}",
+    f"/api/models/{BRAIN.model_id}/{BRAIN.version}/pictures/adult-a.png",
+    f"/api/models/{BRAIN.model_id}/{BRAIN.version}/verification",
 ]
 
 
 def _requests(app: Flask) -> list[tuple[str, str]]:
     def path(rule: Rule) -> str:
-        values = {"study_uid": STUDY, "job_id": JOB, "name": "status.js"}
+        values = {
+            "study_uid": STUDY,
+            "job_id": JOB,
+            "name": "status.js",
+            "model_id": "brain_structures",
+            "version": "1.0.0",
+        }
         _, built = rule.build({name: values[name] for name in rule.arguments}, append_unknown=False) or ("", "")
         return built
 
