@@ -11,6 +11,7 @@ from typing import Final, Protocol, cast
 from flask import current_app
 
 from control_api.model_services import ModelServices, Packages
+from control_api.node_services import NodeServices
 from control_api.queries import ReadModel
 from inference.domain.model_spec import ModelSpec
 from inference.domain.study import SeriesRevision
@@ -101,6 +102,8 @@ class Services:
         Readiness checks by the name under which they are shown.
     models
         What views about models call.
+    node
+        What views about the node itself call.
     options
         Facts of this node.
     """
@@ -116,6 +119,7 @@ class Services:
     clock: Clock
     uid_source: UIDSource
     models: ModelServices
+    node: NodeServices
     options: APIOptions
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
 from typing import Final, Protocol
 
@@ -37,6 +37,9 @@ class PeerLog(Protocol):
 
     def note(self, outcome: PeerOutcome) -> None:
         """Write down what came of asking a peer."""
+
+    def keep_only(self, names: Collection[str]) -> None:
+        """Forget peers of other names."""
 
     def all(self) -> Sequence[PeerOutcome]:
         """List the last answers."""
@@ -171,6 +174,7 @@ class PeerRounds:
         StoreUnavailable
             If the answers cannot be kept.
         """
+        self._log.keep_only([peer.name for peer in self._peers])
         since = self._clock.now() - timedelta(seconds=older_than_seconds)
         fresh = {outcome.name for outcome in self._log.all() if outcome.probed_at > since}
         for peer in self._peers:

@@ -27,7 +27,7 @@ from inference.charsets import is_known
 from inference.domain.charsets import LATIN_1, CharacterSets
 from inference.domain.identifiers import AETitle
 from inference.errors import ConfigurationError
-from integrations.environment import is_ours, read_variables, variable_name
+from integrations.environment import Source, find_sources, is_ours, read_variables, variable_name
 from integrations.kept_secrets import keep_secret
 
 SHORTEST_SECRET_BYTES: Final = 32
@@ -414,6 +414,21 @@ def load_settings(env: Mapping[str, str] | None = None, *, keep_secrets: bool = 
         return settings
     kept = {name: keep_secret(settings.secrets_dir / name, candidates[name]) for name in missing}
     return _validated({**values, **kept}, []) if kept else settings
+
+
+def setting_sources(env: Mapping[str, str] | None = None) -> Mapping[str, Source]:
+    """Say where the value of each setting comes from that ``load_settings`` gives for the same environment.
+
+    Parameters
+    ----------
+    env
+        The environment; the process's own by default.
+    """
+    environment = os.environ if env is None else env  # noqa: TID251 - the one place that reads the environment
+    fields = tuple(Settings.model_fields)
+    found = find_sources(environment, fields)
+    generated = dict.fromkeys(SECRET_FIELDS, Source.GENERATED)
+    return {name: found.get(name, generated.get(name, Source.DEFAULT)) for name in fields}
 
 
 def _validated(values: Mapping[str, Any], faults: list[str]) -> Settings:

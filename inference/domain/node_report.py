@@ -84,3 +84,8 @@ class PeerOutcome:
     seconds: float
     failure: Failure | None = None
     reachable_at: datetime | None = None
+
+    @property
+    def reachable(self) -> bool:
+        """Whether it can be used."""
+        return self.failure is None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
@@ -87,8 +87,13 @@ class SQLPeerLog:
 
         self._transactions.write(work)
 
+    def keep_only(self, names: Collection[str]) -> None:
+        """Forget peers that are not configured any more."""
+        statement = delete(peer_probes).where(peer_probes.c.name.not_in(names))
+        self._transactions.write(lambda connection: connection.execute(statement))
+
     def all(self) -> Sequence[PeerOutcome]:
-        """List the last answers by name, also of peers that are not configured any more."""
+        """List the last answers by name."""
         statement = select(peer_probes).order_by(peer_probes.c.name)
         with self._transactions.read() as connection:
             return [_outcome(row) for row in connection.execute(statement)]

@@ -66,3 +66,15 @@ def test_a_peer_that_never_answered_says_so(database: Engine) -> None:
     log.note(replace(ANSWERED, failure=Failure("delivery.peer_unavailable", "no answer"), reachable_at=None))
 
     assert [one.reachable_at for one in log.all()] == [None]
+
+
+def test_a_peer_that_is_not_configured_any_more_is_forgotten(database: Engine) -> None:
+    """A dashboard must not show an archive that was taken away; without peers nothing is left."""
+    log = SQLPeerLog(database, FixedClock())
+    log.note(ANSWERED)
+    log.note(replace(ANSWERED, name="old"))
+
+    log.keep_only(["archive", "new"])
+    assert [one.name for one in log.all()] == ["archive"]
+    log.keep_only([])
+    assert log.all() == []

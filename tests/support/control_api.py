@@ -16,6 +16,8 @@ from werkzeug.test import TestResponse
 from control_api.app import create_app
 from control_api.auth import tokens
 from control_api.model_services import ModelServices
+from control_api.node_queries import NodeReadModel
+from control_api.node_services import NodeServices
 from control_api.queries import ReadModel
 from control_api.services import APIOptions, Probe, Services
 from inference.domain.identifiers import UID
@@ -24,13 +26,17 @@ from inference.domain.model_spec import ModelSpec
 from inference.domain.study import SeriesRevision
 from inference.errors import NoMatchingModel, QueueUnavailable, ReasonCode
 from integrations import durable_files
+from integrations.environment import Source
 from integrations.persistence.deployments import SQLDeploymentLog
 from integrations.persistence.job_store import SQLJobStore
+from integrations.persistence.node_reports import SQLPeerLog, SQLWorkerRoll
 from integrations.persistence.study_index import SQLStudyIndex
 from integrations.persistence.tables import job_stages, jobs, series, studies
 from integrations.persistence.times import to_column
 from integrations.persistence.transactions import Transactions
 from integrations.persistence.verifications import SQLVerificationLog
+from integrations.settings import Settings
+from integrations.shown_settings import shown_settings
 from models.catalogue import BrokenPackage, FolderCatalogue, builtin_models_root
 from models.model_store import ModelStore
 from tests.support.fakes import NOON, CountingUIDSource, FixedCatalogue, FixedClock, RecordingQueue
@@ -160,6 +166,7 @@ class ControlAPI:
             match=self._match,
             probes=self.probes,
             models=self._models(uid_source),
+            node=self._node(),
             clock=self.clock,
             uid_source=uid_source,
             options=APIOptions("9.8.7", "NEURONOVA", KEY, 60, self.folder),
@@ -175,6 +182,16 @@ class ControlAPI:
             verifications=SQLVerificationLog(self.engine, self.clock, uid_source),
             node_version="9.8.7",
             upload_bytes=UPLOAD_BYTES,
+        )
+
+    def _node(self) -> NodeServices:
+        settings = Settings(data_dir=self.folder, queue_secret="q" * 32, jwt_secret="j" * 32)  # type: ignore[arg-type]
+        return NodeServices(
+            queries=NodeReadModel(Transactions(self.engine, self.clock)),
+            workers=SQLWorkerRoll(self.engine, self.clock),
+            peers=SQLPeerLog(self.engine, self.clock),
+            data_dir=self.folder,
+            settings=shown_settings(settings, {"data_dir": Source.ENVIRONMENT, "jwt_secret": Source.FILE}),
         )
 
     def _match(self, revision: SeriesRevision) -> Sequence[ModelSpec]:
