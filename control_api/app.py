@@ -11,8 +11,34 @@ from control_api import docs_pages, metrics_page, problems, request_context, ser
 from control_api.auth import audit, gate, oidc, pace, tokens
 from control_api.openapi import ProblemAPI, make_api
 from control_api.resources import audit as audit_resource
-from control_api.resources import auth, events, health, jobs, models, node, service_accounts, studies, users
+from control_api.resources import (
+    auth,
+    events,
+    health,
+    jobs,
+    models,
+    node,
+    service_accounts,
+    settings,
+    studies,
+    users,
+)
 from control_api.services import APIOptions, Services
+
+_RESOURCES: Final = (
+    auth,
+    users,
+    service_accounts,
+    audit_resource,
+    health,
+    node,
+    jobs,
+    studies,
+    events,
+    models,
+    settings,
+)
+"""In the order in which the documentation shows them."""
 
 MAX_BODY_BYTES: Final = 1 << 20
 """No document that this API takes is anywhere near; files travel by DICOM."""
@@ -64,6 +90,6 @@ def _let_in(app: Flask, options: APIOptions) -> None:
 def describe(app: Flask, version: str) -> ProblemAPI:
     """Register every resource, and give what describes them."""
     api = make_api(app, version)
-    for resource in (auth, users, service_accounts, audit_resource, health, node, jobs, studies, events, models):
+    for resource in _RESOURCES:
         api.register_blueprint(resource.blueprint)
     return api

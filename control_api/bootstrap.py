@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
+from types import MappingProxyType
 
 from sqlalchemy import Engine
 
@@ -12,6 +13,9 @@ from control_api.audit_log import AuditLog
 from control_api.changes import ChangeFeed
 from control_api.documents import Documents
 from control_api.events import Places
+from control_api.model_services import ModelServices
+from control_api.node_queries import NodeReadModel
+from control_api.node_services import NodeServices
 from control_api.queries import ReadModel
 from control_api.readiness import disk_probe
 from control_api.services import APIOptions, Probe, Services
@@ -20,29 +24,42 @@ from inference.domain.job import QueueName
 from inference.domain.model_spec import Deployment, ModelSpec
 from inference.domain.study import SeriesRevision
 from inference.errors import InstanceUnreadable, NodeError, StoreUnavailable
-from inference.ports import JobQueue, ModelCatalogue
+from inference.ports import DeploymentLog, JobQueue, ModelCatalogue
 from inference.reading import describe_revision
 from inference.selection import select
+from integrations import durable_files
+from integrations.environment import Source
 from integrations.persistence.audit_trail import SQLAuditTrail
 from integrations.persistence.deployments import SQLDeploymentLog
 from integrations.persistence.engine import make_engine
 from integrations.persistence.identities import SQLIdentities
 from integrations.persistence.job_store import JobStoreOptions, SQLJobStore
 from integrations.persistence.migrations import is_current
+from integrations.persistence.node_reports import SQLPeerLog, SQLWorkerRoll
 from integrations.persistence.service_accounts import SQLServiceAccounts
 from integrations.persistence.sessions import SQLSessions
 from integrations.persistence.study_index import SQLStudyIndex
 from integrations.persistence.transactions import Transactions
 from integrations.persistence.users import SQLUserStore
+from integrations.persistence.verifications import SQLVerificationLog
 from integrations.read_cache import make_read_cache
 from integrations.settings import Settings
+from integrations.shown_settings import shown_settings
 from integrations.system import RandomUIDSource, SystemClock
 from integrations.taskqueue import make_job_queue
 from models.catalogue import FolderCatalogue, builtin_models_root
+from models.model_store import ModelStore
 
 
-def build_services(settings: Settings) -> Services:
+def build_services(settings: Settings, sources: Mapping[str, Source] = MappingProxyType({})) -> Services:
     """Wire what the API may call; nothing is connected yet, so that it starts while the database is still away.
+
+    Parameters
+    ----------
+    settings
+        The node's.
+    sources
+        Where each comes from, to be shown.
 
     Raises
     ------
@@ -73,9 +90,34 @@ def build_services(settings: Settings) -> Services:
         event_places=Places(settings.event_streams),
         match=_matcher(catalogue, settings.character_sets),
         probes=_probes(settings, engine, queue),
+        models=_models(settings, engine, catalogue, log),
+        node=_node(settings, engine, sources),
         clock=clock,
         uid_source=uid_source,
         options=_options(settings),
+    )
+
+
+def _models(settings: Settings, engine: Engine, catalogue: FolderCatalogue, log: DeploymentLog) -> ModelServices:
+    return ModelServices(
+        packages=catalogue,
+        decisions=log,
+        store=ModelStore(settings.models_store, durable_files),
+        verifications=SQLVerificationLog(engine, SystemClock(), RandomUIDSource()),
+        node_version=version("neuronova-node"),
+        upload_bytes=settings.model_upload_mb * 2**20,
+    )
+
+
+def _node(settings: Settings, engine: Engine, sources: Mapping[str, Source]) -> NodeServices:
+    clock = SystemClock()
+    return NodeServices(
+        queries=NodeReadModel(Transactions(engine, clock)),
+        workers=SQLWorkerRoll(engine, clock),
+        peers=SQLPeerLog(engine, clock),
+        data_dir=settings.data_dir,
+        reserve_bytes=settings.spool_reserve_mb * 2**20,
+        settings=shown_settings(settings, sources),
     )
 
 

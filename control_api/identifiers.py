@@ -13,6 +13,9 @@ from inference.domain.identifiers import UID, JobID
 UID_PATTERN: Final = r"^(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))+$"
 """Grammar of a UID (PS3.5 section 9.1), for descriptions."""
 JOB_ID_PATTERN: Final = r"^[0-9a-f]{32}$"
+MODEL_ID_PATTERN: Final = r"^[a-z][a-z0-9_]{1,63}$"
+VERSION_PATTERN: Final = r"^[0-9]+\.[0-9]+\.[0-9]+(-[0-9A-Za-z.-]+)?$"
+"""Semantic Versioning, without its finer points."""
 
 
 class UIDConverter(BaseConverter):
@@ -51,6 +54,28 @@ class JobIDConverter(BaseConverter):
     def describe(_converter: BaseConverter) -> dict[str, Any]:
         """Give the JSON schema of the parameter."""
         return {"type": "string", "pattern": JOB_ID_PATTERN, "examples": ["0f8fad5bd9cb469fa16570867728950e"]}
+
+
+class ModelIDConverter(BaseConverter):
+    """A model's id in a path."""
+
+    regex = r"[a-z][a-z0-9_]{1,63}"
+
+    @staticmethod
+    def describe(_converter: BaseConverter) -> dict[str, Any]:
+        """Give the JSON schema of the parameter."""
+        return {"type": "string", "pattern": MODEL_ID_PATTERN, "examples": ["brain_structures"]}
+
+
+class ModelVersionConverter(BaseConverter):
+    """A model's version in a path: as strict as needed to tell it from other words, not more."""
+
+    regex = r"[0-9]+\.[0-9]+\.[0-9]+(?:-[0-9A-Za-z.-]+)?"
+
+    @staticmethod
+    def describe(_converter: BaseConverter) -> dict[str, Any]:
+        """Give the JSON schema of the parameter."""
+        return {"type": "string", "pattern": VERSION_PATTERN, "maxLength": 64, "examples": ["1.0.0"]}
 
 
 class UIDField(fields.String):

@@ -13,7 +13,7 @@ from marshmallow import Schema
 from webargs.flaskparser import FlaskParser
 
 from control_api.auth.roles import EVERYONE, NO_SCOPE, PUBLIC, scope_of
-from control_api.identifiers import JobIDConverter, UIDConverter
+from control_api.identifiers import JobIDConverter, ModelIDConverter, ModelVersionConverter, UIDConverter
 from control_api.problems import MEDIA_TYPE
 from control_api.schemas.paging import CursorField
 from control_api.schemas.problem import ProblemSchema
@@ -121,10 +121,16 @@ def make_api(app: Flask, version: str) -> ProblemAPI:
             "servers": [{"url": "/", "description": "This node"}],
         },
     )
-    app.url_map.converters.update(uid=UIDConverter, job_id=JobIDConverter)
+    converters = {
+        "uid": UIDConverter,
+        "job_id": JobIDConverter,
+        "model_id": ModelIDConverter,
+        "model_version": ModelVersionConverter,
+    }
+    app.url_map.converters.update(converters)
     api = ProblemAPI(app)
-    api.register_converter(UIDConverter, UIDConverter.describe)
-    api.register_converter(JobIDConverter, JobIDConverter.describe)
+    for converter in converters.values():
+        api.register_converter(converter, converter.describe)  # type: ignore[attr-defined]  # each has one
     api.register_field(CursorField, "string", None)
     _describe_security(api.spec)
     return api

@@ -39,6 +39,7 @@ STATUS: Final[Mapping[type[errors.NodeError], HTTPStatus]] = MappingProxyType(
         errors.DeploymentRefused: HTTPStatus.CONFLICT,
         errors.WeightsMismatch: HTTPStatus.INTERNAL_SERVER_ERROR,
         errors.ModelContractViolated: HTTPStatus.INTERNAL_SERVER_ERROR,
+        errors.PackageRefused: HTTPStatus.UNPROCESSABLE_ENTITY,
         errors.DeviceUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
         errors.DeviceOutOfMemory: HTTPStatus.SERVICE_UNAVAILABLE,
         errors.NonFiniteOutput: HTTPStatus.INTERNAL_SERVER_ERROR,
@@ -75,7 +76,7 @@ class FieldError:
     Parameters
     ----------
     location
-        ``json``, ``query`` or ``path``.
+        ``json``, ``query`` or ``path``, or ``package`` for a model package.
     pointer
         JSON Pointer (RFC 6901) to the member within that location.
     detail
@@ -147,7 +148,9 @@ def of_node_error(error: errors.NodeError) -> Problem:
     status = STATUS[kind] if kind else HTTPStatus.INTERNAL_SERVER_ERROR
     title = (type(error).__doc__ or status.phrase).strip().splitlines()[0]
     headers = {"Retry-After": str(RETRY_AFTER_S)} if error.retryable else {}
-    return Problem(status, error.code, title, error.message, headers=headers)
+    faults = error.faults if isinstance(error, errors.PackageRefused) else ()
+    listed = tuple(FieldError("package", "", fault) for fault in faults)
+    return Problem(status, error.code, title, error.message, listed, headers)
 
 
 def of_http_error(error: HTTPException) -> Problem:

@@ -25,6 +25,8 @@ from control_api.audit_log import AuditLog
 from control_api.changes import ChangeFeed
 from control_api.documents import Documents
 from control_api.events import Places, Source
+from control_api.model_services import ModelServices, Packages
+from control_api.node_services import NodeServices
 from control_api.queries import ReadModel
 from inference.domain.model_spec import ModelSpec
 from inference.domain.study import SeriesRevision
@@ -34,7 +36,6 @@ __all__ = [
     "APIOptions",
     "Account",
     "Accounts",
-    "BrokenPackage",
     "Catalogue",
     "Probe",
     "Services",
@@ -48,27 +49,8 @@ Probe = Callable[[], None]
 """Returns when a part works; raises, whatever it likes, when it does not."""
 
 
-class BrokenPackage(Protocol):
-    """A model package that cannot be used."""
-
-    @property
-    def folder(self) -> Path:
-        """Where it is."""
-
-    @property
-    def reason(self) -> str:
-        """Why it cannot be used."""
-
-
-class Catalogue(ModelCatalogue, Protocol):
+class Catalogue(ModelCatalogue, Packages, Protocol):
     """The catalogue, with what is broken in it."""
-
-    def all(self) -> Sequence[ModelSpec]:
-        """List every usable package with what the node does with it, in order of id and version."""
-
-    @property
-    def broken(self) -> Sequence[BrokenPackage]:
-        """The packages that were found and cannot be used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +118,10 @@ class Services:
         Gives the active models that want a series; raises NoMatchingModel with the reason where none does.
     probes
         Readiness checks by the name under which they are shown.
+    models
+        What views about models call.
+    node
+        What views about the node itself call.
     options
         Facts of this node.
     """
@@ -158,6 +144,8 @@ class Services:
     probes: Mapping[str, Probe]
     clock: Clock
     uid_source: UIDSource
+    models: ModelServices
+    node: NodeServices
     options: APIOptions
 
     @property

@@ -7,7 +7,7 @@ from flask import Flask
 from control_api.app import create_app
 from control_api.bootstrap import build_services
 from integrations.logs import configure_logs
-from integrations.settings import load_settings
+from integrations.settings import load_settings, setting_sources
 
 
 def create() -> Flask:
@@ -20,7 +20,7 @@ def create() -> Flask:
     """
     settings = load_settings()
     configure_logs(settings)
-    return create_app(build_services(settings))
+    return create_app(build_services(settings, setting_sources()))
 
 
 def __getattr__(name: str) -> Flask:

@@ -6,30 +6,38 @@ import os
 import socket
 from collections.abc import Mapping
 from functools import partial
+from importlib.metadata import version
 
 import httpx
 from sqlalchemy import Engine
 
 from dicom_node.assembler import Assembler, AssemblerOptions
-from dicom_node.deployment import DeploymentPlaces, ModelDeployment
+from dicom_node.attendance import BEAT_SECONDS, Attendance, Facts, device_facts
+from dicom_node.chores import Chore
 from dicom_node.errands import Archive, Destinations
 from dicom_node.handlers import Destination
 from dicom_node.housekeeping import Dispatcher
 from dicom_node.infer import OfflineNode
 from dicom_node.inspect_folder import Inspector
 from dicom_node.intake import Intake
+from dicom_node.model_trials import LEASE_SECONDS, ModelTrials
+from dicom_node.peer_probes import PeerRounds
 from dicom_node.processes import ReceiverProcess, WorkerProcess
 from dicom_node.receiver import Receiver as StorageReceiver
 from dicom_node.receiver import ReceiverOptions
 from dicom_node.spool import FolderSpool
+from dicom_node.stock import INTERVAL_SECONDS, Stock
 from dicom_node.supervisor import ChildCommand, Supervisor
 from dicom_node.worker import Worker, WorkOptions, WorkPlaces
 from inference.decoder_pool import DecoderSupply
-from inference.domain.job import Hint, QueueName
+from inference.domain.job import About, Hint, QueueName
+from inference.domain.node_report import WorkerReport
 from inference.engine import EngineOptions, OnnxModelRunner
 from inference.errors import ConfigurationError
 from inference.ports import DeploymentLog, ReportSink
+from integrations import durable_files
 from integrations.configured_destinations import configured_destinations
+from integrations.configured_peers import configured_peers
 from integrations.destination_sinks import SinkSurroundings, build_sink
 from integrations.fhir.client import HAPIReportSink
 from integrations.fhir.folder import FolderReportSink
@@ -37,6 +45,7 @@ from integrations.hl7.message import Sending
 from integrations.hl7.mllp import MLLPReportSink, Receiver
 from integrations.lineages import LineageFolder
 from integrations.logs import configure_logs
+from integrations.machine import machine_facts
 from integrations.notify.log_notifier import LogNotifier
 from integrations.orthanc.commitment_reports import CommitmentReports, ListenAddress
 from integrations.orthanc.find_scu import FindSCUCounter
@@ -46,15 +55,20 @@ from integrations.persistence.deployments import SQLDeploymentLog
 from integrations.persistence.engine import make_engine
 from integrations.persistence.job_store import JobStoreOptions, SQLJobStore
 from integrations.persistence.migrations import is_current, upgrade
+from integrations.persistence.node_reports import SQLPeerLog, SQLWorkerRoll, spool_bytes
 from integrations.persistence.sessions import SQLSessions
 from integrations.persistence.study_index import SQLStudyIndex
+from integrations.persistence.transactions import Transactions
 from integrations.persistence.users import SQLUserStore
+from integrations.persistence.verifications import SQLVerificationLog
 from integrations.result_folder import FolderResultStore
 from integrations.settings import ArchivePeer, Settings, load_settings
 from integrations.system import RandomUIDSource, SystemClock, operating_system_user
 from integrations.taskqueue import make_job_queue
 from models.catalogue import FolderCatalogue, builtin_models_root
+from models.deployment import DeploymentPlaces, ModelDeployment
 from models.inspection import verify_package
+from models.model_store import ModelStore
 from models.weights import verify
 
 CHILDREN = (
@@ -182,6 +196,11 @@ def build_deployment_places(settings: Settings) -> DeploymentPlaces:
     return DeploymentPlaces(_catalogue(settings, log), log, _job_store(settings, engine), clock, actor)
 
 
+def build_model_store(settings: Settings) -> ModelStore:
+    """Give the folder of the packages that a person added."""
+    return ModelStore(settings.models_store, durable_files)
+
+
 def build_deployment(settings: Settings) -> ModelDeployment:
     """Give what carries decisions about models out; a package is looked over on the device that the node uses."""
     verify_here = partial(verify_package, runner=build_runner(settings))
@@ -211,19 +230,22 @@ def build_receiver(settings: Settings) -> ReceiverProcess:
         clock,
         AssemblerOptions(quiet_time_s=settings.quiet_time_s, settle_time_s=settings.settle_time_s),
     )
-    return ReceiverProcess(receiver, assembler)
+    who = _report(_owner(uid_source), "receiver", settings.max_associations)
+    return ReceiverProcess(receiver, assembler, [_attendance(engine, who, machine_facts)])
 
 
 def build_worker(settings: Settings, queue: QueueName, threads: int) -> WorkerProcess:
-    """Wire a worker process: consumer of one queue, and the dispatcher that feeds both."""
+    """Wire a worker process: consumer of one queue, the dispatcher that feeds both, and what is done beside."""
     clock, uid_source = SystemClock(), RandomUIDSource()
     engine = make_engine(settings)
     jobs = _job_store(settings, engine)
-    dispatcher = Dispatcher(jobs, make_job_queue(settings, None))
+    verifications = SQLVerificationLog(engine, clock, uid_source)
+    dispatcher = Dispatcher(jobs, make_job_queue(settings, None), further=(verifications,))
+    catalogue = _catalogue(settings, SQLDeploymentLog(engine, clock))
     places = WorkPlaces(
         jobs=jobs,
         index=SQLStudyIndex(engine, clock, settings.spool_dir, uid_source),
-        catalogue=_catalogue(settings, SQLDeploymentLog(engine, clock)),
+        catalogue=catalogue,
         runner=build_runner(settings),
         results=FolderResultStore(settings.results_dir),
         destinations=_destinations(settings),
@@ -232,15 +254,65 @@ def build_worker(settings: Settings, queue: QueueName, threads: int) -> WorkerPr
         clock=clock,
         decoders=DecoderSupply(keeps_ready=True),
     )
-    worker = Worker(places, _work_options(settings, uid_source))
+    owner = _owner(uid_source)
+    worker = Worker(places, _work_options(settings, owner))
+    trials = ModelTrials(verifications, catalogue, partial(build_runner, settings), owner)
+    peers = PeerRounds(configured_peers(settings), SQLPeerLog(engine, clock), clock)
 
     def run(hint: Hint) -> None:
         """Work, then send what that made due: a result that is ready is delivered at once."""
-        worker.run(hint)
+        match hint.about:
+            case About.JOB:
+                worker.run(hint)
+            case About.VERIFICATION:
+                trials.run(hint.job_id)
+            case About.PEERS:
+                peers.round()
         dispatcher.hurry()
 
     consumer = make_job_queue(settings, run).consumer(queue, threads)
-    return WorkerProcess(consumer, dispatcher, settings.reap_interval_s)
+    if queue is QueueName.INFERENCE:
+        chores = _inference_chores(settings, engine, owner, threads)
+    else:
+        chores = _delivery_chores(settings, engine, owner, threads, peers)
+    return WorkerProcess(consumer, dispatcher, settings.reap_interval_s, chores)
+
+
+def _inference_chores(settings: Settings, engine: Engine, owner: str, threads: int) -> list[Chore]:
+    verifications = SQLVerificationLog(engine, SystemClock(), RandomUIDSource())
+    extend = partial(verifications.extend, owner, LEASE_SECONDS)
+    who = _report(owner, QueueName.INFERENCE.value, threads)
+    device = partial(device_facts, build_runner(settings))
+    return [_attendance(engine, who, machine_facts, device), Chore("verification", extend, BEAT_SECONDS)]
+
+
+def _delivery_chores(settings: Settings, engine: Engine, owner: str, threads: int, peers: PeerRounds) -> list[Chore]:
+    clock = SystemClock()
+    stock = Stock(partial(spool_bytes, Transactions(engine, clock)), settings.results_dir, clock)
+    interval = settings.probe_interval_s
+    return [
+        _attendance(engine, _report(owner, QueueName.DELIVERY.value, threads), machine_facts, stock.facts),
+        Chore("stock", stock.count, INTERVAL_SECONDS),
+        Chore("peers", partial(peers.round, interval * 0.9), interval),
+    ]
+
+
+def _attendance(engine: Engine, who: WorkerReport, *facts: Facts) -> Chore:
+    """Say that this process lives, and how its machine does."""
+    clock = SystemClock()
+    attendance = Attendance(SQLWorkerRoll(engine, clock), who, clock, facts)
+    return Chore("attendance", attendance.beat, BEAT_SECONDS, attendance.leave)
+
+
+def _owner(uid_source: RandomUIDSource) -> str:
+    """Give the name of this process, which its leases bear."""
+    return f"{socket.gethostname()}:{os.getpid()}:{uid_source.token()[:8]}"
+
+
+def _report(owner: str, kind: str, threads: int) -> WorkerReport:
+    """Describe this process as it starts."""
+    now = SystemClock().now()
+    return WorkerReport(owner, kind, socket.gethostname(), os.getpid(), threads, version("neuronova-node"), now, now)
 
 
 def _job_store(settings: Settings, engine: Engine) -> SQLJobStore:
@@ -262,9 +334,9 @@ def _receiver_options(settings: Settings) -> ReceiverOptions:
     )
 
 
-def _work_options(settings: Settings, uid_source: RandomUIDSource) -> WorkOptions:
+def _work_options(settings: Settings, owner: str) -> WorkOptions:
     return WorkOptions(
-        owner=f"{socket.gethostname()}:{os.getpid()}:{uid_source.token()[:8]}",
+        owner=owner,
         lease_seconds=settings.lease_seconds,
         max_attempts=settings.max_attempts,
         retry_base_seconds=settings.retry_base_s,

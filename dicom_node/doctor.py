@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 import shutil
-import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import httpx
-from pynetdicom import AE
 from sqlalchemy import text
 
-from inference.domain.identifiers import AETitle
+from dicom_node.peer_probes import echo, search, takes_connections
 from inference.domain.job import ModelReference, QueueName
 from inference.errors import ConfigurationError, ModelContractViolated, NodeError, PeerUnavailable
 from inference.ports import ModelRunner
 from integrations.configured_destinations import configured_destinations
 from integrations.destinations import DIMSEAddress, STOWAddress
-from integrations.http_login import Login
 from integrations.persistence.engine import make_engine
-from integrations.settings import ArchivePeer, Settings
+from integrations.settings import Settings
 from models.inspection import verify_package
-
-VERIFICATION = "1.2.840.10008.1.1"
-"""Verification SOP Class (PS3.4 annex A)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +63,7 @@ def _checks(settings: Settings) -> Iterator[tuple[str, Callable[[], str]]]:
         yield "report server", lambda: _fhir(url)
     if settings.hl7 is not None:
         host, port = settings.hl7
-        yield "HL7 receiver", lambda: _listens(host, port)
+        yield "HL7 receiver", lambda: takes_connections(host, port)
 
 
 def _destination_checks(settings: Settings) -> Iterator[tuple[str, Callable[[], str]]]:
@@ -84,9 +78,9 @@ def _destination_checks(settings: Settings) -> Iterator[tuple[str, Callable[[], 
         name = "archive" if destination.name == "archive" else f"destination {destination.name}"
         match destination.address:
             case DIMSEAddress(peer, calling):
-                yield name, partial(_echo, peer, calling or settings.ae_title)
+                yield name, partial(echo, peer, calling or settings.ae_title)
             case STOWAddress(url):
-                yield name, partial(_dicom_web, url, destination.login)
+                yield name, partial(search, url, destination.login)
 
 
 def _raise(message: str) -> str:
@@ -151,35 +145,6 @@ def _disk(settings: Settings) -> str:
     if free_mb < settings.spool_reserve_mb:
         raise PeerUnavailable(f"{free_mb} MiB free, {settings.spool_reserve_mb} MiB are to be kept free")
     return f"{free_mb} MiB free"
-
-
-def _echo(peer: ArchivePeer, calling: AETitle) -> str:
-    ae = AE(calling)
-    ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = 10
-    ae.connection_timeout = 10
-    ae.add_requested_context(VERIFICATION)
-    association = ae.associate(peer.host, peer.port, ae_title=peer.ae_title)
-    if not association.is_established:
-        raise PeerUnavailable(f"{peer.ae_title} at {peer.host}:{peer.port} takes no association from {calling}")
-    status = association.send_c_echo()
-    association.release()
-    if status.get("Status") != 0x0000:
-        raise PeerUnavailable(f"{peer.ae_title} did not answer C-ECHO with success")
-    return f"{peer.ae_title} answers C-ECHO"
-
-
-def _dicom_web(url: str, login: Login | None) -> str:
-    """Ask for one study: whether it may be stored to is known only when something is stored."""
-    auth = (login.user, login.password) if login is not None else None
-    answer = httpx.get(f"{url}/studies", params={"limit": 1}, auth=auth, timeout=10)
-    if answer.status_code not in (httpx.codes.OK, httpx.codes.NO_CONTENT):
-        raise PeerUnavailable(f"HTTP {answer.status_code}")
-    return "answers a search"
-
-
-def _listens(host: str, port: int) -> str:
-    with socket.create_connection((host, port), timeout=10):
-        return "takes connections"
 
 
 def _fhir(url: str) -> str:

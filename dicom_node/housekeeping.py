@@ -6,18 +6,31 @@ what waits for another attempt, and what a dead worker left behind.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from threading import Event
+from typing import Protocol
 
 import structlog
 
+from inference.domain.job import Hint
 from inference.errors import NodeError
 from inference.ports import JobQueue, JobStore
 
 LOG = structlog.get_logger(__name__)
 
 
+class HintSource(Protocol):
+    """Something in the database that owes workers messages."""
+
+    def due(self, limit: int) -> Sequence[Hint]:
+        """List the messages that are owed."""
+
+    def dispatched(self, hint: Hint) -> None:
+        """Note that a message was sent."""
+
+
 class Dispatcher:
-    """Moves due jobs from the database to the queue.
+    """Moves due jobs, and what else is due, from the database to the queue.
 
     Several may run at once: hints may be sent twice, claims are compare-and-set.
 
@@ -28,11 +41,13 @@ class Dispatcher:
     queue
         Where hints go.
     batch
-        Most hints of one pass.
+        Most hints of one pass, of each kind.
+    further
+        What owes messages beside the jobs.
     """
 
-    def __init__(self, jobs: JobStore, queue: JobQueue, batch: int = 100) -> None:
-        self._jobs = jobs
+    def __init__(self, jobs: JobStore, queue: JobQueue, batch: int = 100, further: Sequence[HintSource] = ()) -> None:
+        self._sources: tuple[HintSource, ...] = (jobs, *further)
         self._queue = queue
         self._batch = batch
 
@@ -45,10 +60,11 @@ class Dispatcher:
             How many hints were sent.
         """
         sent = 0
-        for hint in self._jobs.due(self._batch):
-            self._queue.enqueue(hint)
-            self._jobs.dispatched(hint)
-            sent += 1
+        for source in self._sources:
+            for hint in source.due(self._batch):
+                self._queue.enqueue(hint)
+                source.dispatched(hint)
+                sent += 1
         return sent
 
     def hurry(self) -> None:

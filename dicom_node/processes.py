@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from threading import Event, Thread
 from typing import Protocol
 
 import structlog
 
 from dicom_node.assembler import Assembler
+from dicom_node.chores import Chore, beside
 from dicom_node.housekeeping import Dispatcher
 from dicom_node.receiver import Receiver
 from inference.errors import QueueUnavailable
@@ -34,17 +36,21 @@ class ReceiverProcess:
         The SCP.
     assembler
         Closes complete series.
+    chores
+        What is done beside.
     """
 
-    def __init__(self, receiver: Receiver, assembler: Assembler) -> None:
+    def __init__(self, receiver: Receiver, assembler: Assembler, chores: Sequence[Chore] = ()) -> None:
         self._receiver = receiver
         self._assembler = assembler
+        self._chores = chores
 
     def run(self, stop: Event) -> None:
         """Receive and assemble until ``stop`` is set; open associations may end by themselves, within a bound."""
         self._receiver.start()
         try:
-            self._assembler.run(stop)
+            with beside(self._chores):
+                self._assembler.run(stop)
         finally:
             self._receiver.stop()
 
@@ -60,9 +66,14 @@ class WorkerProcess:
         Feeds both queues from the database.
     interval_seconds
         Time between two passes of the dispatcher.
+    chores
+        What is done beside, until the last job has ended.
     """
 
-    def __init__(self, consumer: Consumer, dispatcher: Dispatcher, interval_seconds: float) -> None:
+    def __init__(
+        self, consumer: Consumer, dispatcher: Dispatcher, interval_seconds: float, chores: Sequence[Chore] = ()
+    ) -> None:
+        self._chores = chores
         self._consumer = consumer
         self._dispatcher = dispatcher
         self._interval_seconds = interval_seconds
@@ -77,12 +88,13 @@ class WorkerProcess:
         """
         ended_early = Event()
         consumer = Thread(target=self._consume, args=(stop, ended_early), name="consumer")
-        consumer.start()
-        try:
-            self._dispatcher.run(stop, self._interval_seconds)
-        finally:
-            self._consumer.stop()
-            consumer.join()
+        with beside(self._chores):
+            consumer.start()
+            try:
+                self._dispatcher.run(stop, self._interval_seconds)
+            finally:
+                self._consumer.stop()
+                consumer.join()
         if ended_early.is_set():
             raise QueueUnavailable("the consumer of the queue ended by itself")
 

@@ -36,6 +36,7 @@ STATUSES: Final[Mapping[type[errors.NodeError], int]] = MappingProxyType(
         errors.DeploymentRefused: PROCESSING_FAILURE,
         errors.WeightsMismatch: PROCESSING_FAILURE,
         errors.ModelContractViolated: PROCESSING_FAILURE,
+        errors.PackageRefused: PROCESSING_FAILURE,
         errors.NonFiniteOutput: PROCESSING_FAILURE,
         errors.ImplausibleResult: PROCESSING_FAILURE,
         errors.EncodingError: PROCESSING_FAILURE,

@@ -43,6 +43,7 @@ VERDICTS: Final[Mapping[type[errors.NodeError], Verdict]] = MappingProxyType(
         errors.DeploymentRefused: Verdict.FAIL,
         errors.WeightsMismatch: Verdict.FAIL,
         errors.ModelContractViolated: Verdict.FAIL,
+        errors.PackageRefused: Verdict.FAIL,
         errors.DeviceUnavailable: Verdict.RETRY,
         errors.DeviceOutOfMemory: Verdict.RETRY,
         errors.NonFiniteOutput: Verdict.FAIL,

@@ -116,6 +116,19 @@ class OnnxModelRunner(ModelRunner):
         """
         return tuple(self._session(spec).get_providers())
 
+    def device(self) -> str:
+        """Name the execution provider that a model would be given first; nothing is loaded.
+
+        Raises
+        ------
+        DeviceUnavailable
+            If CUDA is demanded and this ONNX Runtime has none.
+        """
+        import onnxruntime
+
+        first = self._providers(onnxruntime.get_available_providers())[0]
+        return first if isinstance(first, str) else first[0]
+
     def forget(self, spec: ModelSpec) -> None:
         """Let go of a model's session and its memory; a later run loads it again."""
         with self._lock:

@@ -18,7 +18,8 @@
     │   ├── ModelRecalled           model.recalled
     │   ├── DeploymentRefused       model.deployment_refused
     │   ├── WeightsMismatch         model.weights_mismatch
-    │   └── ModelContractViolated   model.contract_violated
+    │   ├── ModelContractViolated   model.contract_violated
+    │   └── PackageRefused          model.package_refused       422
     ├── InferenceError
     │   ├── DeviceUnavailable *     inference.device_unavailable
     │   ├── DeviceOutOfMemory *     inference.out_of_memory
@@ -56,7 +57,7 @@ tree in one table (``dicom_node/statuses.py``, ``control_api/problems.py``, ``di
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from typing import ClassVar
 
@@ -246,9 +247,38 @@ class WeightsMismatch(ModelError):
 
 
 class ModelContractViolated(ModelError):
-    """Manifest and ONNX graph do not agree, or the manifest is not valid."""
+    """Manifest and ONNX graph do not agree, or the manifest is not valid.
+
+    Parameters
+    ----------
+    message
+        What is wrong, in one sentence.
+    faults
+        The same one by one, where there are several.
+    """
 
     code = "model.contract_violated"
+
+    def __init__(self, message: str, faults: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.faults = tuple(faults)
+
+
+class PackageRefused(ModelError):
+    """A model package that somebody sent is not in order; the message lists every fault.
+
+    Parameters
+    ----------
+    faults
+        What is wrong with it, one by one.
+    """
+
+    code = "model.package_refused"
+    stage = Stage.CONFIGURE
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        super().__init__("; ".join(faults))
+        self.faults = tuple(faults)
 
 
 class InferenceError(NodeError):

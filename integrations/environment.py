@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
+from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
@@ -57,6 +58,19 @@ FOREIGN_NAMES: Final = frozenset(
 """Variables of Node.js, Jenkins, Kubernetes and MPI that share our prefix and are none of our business."""
 
 
+class Source(StrEnum):
+    """Where the value of a setting comes from."""
+
+    DEFAULT = "default"
+    """Nobody gave one."""
+    ENVIRONMENT = "environment"
+    """A variable."""
+    FILE = "file"
+    """A file that a variable names."""
+    GENERATED = "generated"
+    """The node made it for itself and keeps it in the data folder."""
+
+
 def variable_name(field: str) -> str:
     """Give the environment variable of a setting."""
     return PREFIX + field.upper()
@@ -94,6 +108,27 @@ def read_variables(env: Mapping[str, str], fields: Sequence[str]) -> tuple[dict[
             if value is not None:
                 values.setdefault(field, value)
     return values, faults
+
+
+def find_sources(env: Mapping[str, str], fields: Sequence[str]) -> dict[str, Source]:
+    """Say of each setting that an environment gives whether it stands there or in a file that is named there.
+
+    Parameters
+    ----------
+    env
+        The environment.
+    fields
+        Names of all settings.
+    """
+    guide = {field: name for name, field in GUIDE_NAMES.items()}
+    found: dict[str, Source] = {}
+    for field in fields:
+        for name in (variable_name(field), *([guide[field]] if field in guide else [])):
+            if env.get(name):
+                found.setdefault(field, Source.ENVIRONMENT)
+            elif field in FILE_FIELDS and env.get(name + FILE_SUFFIX):
+                found.setdefault(field, Source.FILE)
+    return found
 
 
 def _one(env: Mapping[str, str], name: str, *, may_be_file: bool) -> tuple[str | None, str | None]:

@@ -27,7 +27,7 @@ from inference.charsets import is_known
 from inference.domain.charsets import LATIN_1, CharacterSets
 from inference.domain.identifiers import AETitle
 from inference.errors import ConfigurationError
-from integrations.environment import is_ours, read_variables, variable_name
+from integrations.environment import Source, find_sources, is_ours, read_variables, variable_name
 from integrations.kept_secrets import keep_secret
 
 SHORTEST_SECRET_BYTES: Final = 32
@@ -316,6 +316,8 @@ class Settings(BaseSettings):
     """Streams of events at the same time in one process of the API, each of which holds a thread: at most half of
     them. One too many is told what has changed and comes back 5 s later."""
 
+    model_upload_mb: int = Field(default=1024, ge=1, le=8192)
+    """MiB of the largest model package that the API takes; the gateway has a limit of its own."""
     models_dirs: PathList = ()
     """More folders with model packages beside the built-in ones and those that were added, comma-separated."""
     execution_provider: Literal["auto", "cpu", "cuda"] = "auto"
@@ -327,6 +329,8 @@ class Settings(BaseSettings):
     """Seconds without a heartbeat after which a worker's job is taken from it."""
     reap_interval_s: Seconds = 5.0
     """Seconds between two looks for due jobs."""
+    probe_interval_s: Seconds = 60.0
+    """Seconds between two questions to each archive and report server whether it is there."""
     max_attempts: int = Field(default=3, ge=1, le=100)
     """Attempts of inference before a job is FAILED."""
     retry_base_s: Seconds = 10.0
@@ -458,6 +462,21 @@ def load_settings(env: Mapping[str, str] | None = None, *, keep_secrets: bool = 
         return settings
     kept = {name: keep_secret(settings.secrets_dir / name, candidates[name]) for name in missing}
     return _validated({**values, **kept}, []) if kept else settings
+
+
+def setting_sources(env: Mapping[str, str] | None = None) -> Mapping[str, Source]:
+    """Say where the value of each setting comes from that ``load_settings`` gives for the same environment.
+
+    Parameters
+    ----------
+    env
+        The environment; the process's own by default.
+    """
+    environment = os.environ if env is None else env  # noqa: TID251 - the one place that reads the environment
+    fields = tuple(Settings.model_fields)
+    found = find_sources(environment, fields)
+    generated = dict.fromkeys(SECRET_FIELDS, Source.GENERATED)
+    return {name: found.get(name, generated.get(name, Source.DEFAULT)) for name in fields}
 
 
 def _validated(values: Mapping[str, Any], faults: list[str]) -> Settings:

@@ -1,8 +1,9 @@
 """Hints to workers by Huey: Redis in production, SQLite where the node is embedded.
 
 Huey takes a message out of the queue before it runs it, so a worker that dies loses it; that is harmless here,
-because a message is only a hint and the database sends another (ADR 0002). A message holds the name of the queue and
-a job id, nothing else, and is signed: Huey unpickles what it reads, and only we may have written that.
+because a message is only a hint and the database sends another (ADR 0002). A message holds the name of the queue, an
+id and what that is the id of, nothing else, and is signed: Huey unpickles what it reads, and only we may have written
+that.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from huey.consumer import Consumer
 from huey.serializer import SignedSerializer
 
 from inference.domain.identifiers import JobID
-from inference.domain.job import Hint, QueueName
+from inference.domain.job import About, Hint, QueueName
 from inference.errors import QueueUnavailable
 from inference.ports import JobQueue
 from integrations.settings import Settings
@@ -114,7 +115,7 @@ class HueyJobQueue(JobQueue):
             If the queue takes no message; the job is safe in the database and will be hinted at again.
         """
         try:
-            self._tasks[hint.queue](hint.queue.value, str(hint.job_id))
+            self._tasks[hint.queue](hint.queue.value, str(hint.job_id), hint.about.value)
         except _UNAVAILABLE as error:
             raise QueueUnavailable(f"the queue takes no message ({type(error).__name__})") from error
 
@@ -150,13 +151,13 @@ class HueyJobQueue(JobQueue):
             raise ValueError("a consumer needs something to run")
         return QueueConsumer(self._queues[queue], workers)
 
-    def _task(self, name: QueueName, queue: Any) -> Callable[[str, str], object]:
-        def work_on(queue_name: str, job_id: str) -> None:
-            """Give a message to the worker."""
+    def _task(self, name: QueueName, queue: Any) -> Callable[[str, str, str], object]:
+        def work_on(queue_name: str, job_id: str, about: str = About.JOB.value) -> None:
+            """Give a message to the worker; one of an earlier node is about a job."""
             if self._run is not None:
-                self._run(Hint(QueueName(queue_name), JobID(job_id)))
+                self._run(Hint(QueueName(queue_name), JobID(job_id), About(about)))
 
-        task: Callable[[str, str], object] = queue.task(name=f"work_on_{name.value}")(work_on)
+        task: Callable[[str, str, str], object] = queue.task(name=f"work_on_{name.value}")(work_on)
         return task
 
 

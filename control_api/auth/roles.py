@@ -17,6 +17,8 @@ EVERYONE: Final = frozenset(Role)
 """Any role, but somebody who is logged in."""
 LOGGED_IN_PEOPLE: Final = PEOPLE
 """Everybody who has logged in, and no program."""
+ADMINS: Final = frozenset({Role.ADMIN})
+"""Those who decide which models run, and see how the node is set up."""
 OPERATORS: Final = frozenset({Role.ADMIN, Role.RADIOLOGIST, Role.TECHNICIAN, Role.SERVICE})
 """Those who may start, repeat and stop work."""
 REVIEWERS: Final = frozenset({Role.RADIOLOGIST, Role.DOCTOR})

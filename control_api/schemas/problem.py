@@ -9,7 +9,7 @@ class FieldErrorSchema(Schema):
     """One thing that is wrong with a request."""
 
     location = fields.String(
-        data_key="in", metadata={"description": "Where: json, query or path.", "example": "json"}
+        data_key="in", metadata={"description": "Where: json, query, path or package.", "example": "json"}
     )
     pointer = fields.String(
         metadata={"description": "JSON Pointer (RFC 6901) to the member.", "example": "/expected/1.2.3"}

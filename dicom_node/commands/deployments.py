@@ -8,20 +8,19 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from dicom_node.deployment import Change
     from inference.domain.job import ModelReference
+    from models.deployment import Change
 
 
 @click.command("add")
 @click.argument("package", type=click.Path(exists=True, path_type=Path))
 def add(package: Path) -> None:
     """Copy the model package PACKAGE, a folder or a zip or tar archive, to this node; it does not run yet."""
-    from dicom_node.bootstrap import build_deployment_places, prepare
-    from dicom_node.installation import add_package
-    from dicom_node.model_store import ModelStore
+    from dicom_node.bootstrap import build_deployment_places, build_model_store, prepare
+    from models.installation import add_package
 
     settings = prepare()
-    spec, added = add_package(build_deployment_places(settings), ModelStore(settings.models_store), package)
+    spec, added = add_package(build_deployment_places(settings), build_model_store(settings), package)
     name = _name(spec.reference)
     click.echo(f"{name} is {'added' if added else 'here already'}: {spec.title}, licence {spec.licence}")
     click.echo(f"to use it: dicom-node models activate {name}")
@@ -71,12 +70,11 @@ def rollback(model_id: str) -> None:
 @click.argument("version")
 def remove(model_id: str, version: str) -> None:
     """Delete an added version that does not run and has no unfinished jobs."""
-    from dicom_node.bootstrap import build_deployment_places, prepare
-    from dicom_node.installation import remove_package
-    from dicom_node.model_store import ModelStore
+    from dicom_node.bootstrap import build_deployment_places, build_model_store, prepare
+    from models.installation import remove_package
 
     settings = prepare()
-    store = ModelStore(settings.models_store)
+    store = build_model_store(settings)
     click.echo(f"{_name(remove_package(build_deployment_places(settings), store, model_id, version))} is removed")
 
 
@@ -90,7 +88,7 @@ def recall(model_id: str, version: str, reason: str) -> None:
     Give it again to carry on with what could not be withdrawn.
     """
     from dicom_node.bootstrap import build_deployment_places, prepare
-    from dicom_node.recall import recall as recall_version
+    from models.recall import recall as recall_version
 
     if not reason.strip():
         raise click.BadParameter("say why", param_hint="--reason")

@@ -226,12 +226,24 @@ class QueueName(StrEnum):
     DELIVERY = "delivery"
 
 
+class About(StrEnum):
+    """What a hint is about."""
+
+    JOB = "job"
+    """A job."""
+    VERIFICATION = "verification"
+    """A look at a version of a model."""
+    PEERS = "peers"
+    """A round of questions to the servers that the node talks to; the id says nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """A job that a worker should look at."""
+    """A job, or something else with an id, that a worker should look at."""
 
     queue: QueueName
     job_id: JobID
+    about: About = About.JOB
 
 
 @dataclass(frozen=True, slots=True)

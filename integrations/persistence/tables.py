@@ -275,3 +275,57 @@ audit_events: Final = Table(
     Column("client", String(64), nullable=False, doc="Address of the client."),
 )
 """Who did what; rows are added, and neither changed nor removed."""
+
+model_verifications: Final = Table(
+    "model_verifications",
+    METADATA,
+    Column("verification_id", String(32), primary_key=True),
+    Column("model_id", String(64), nullable=False),
+    Column("model_version", String(64), nullable=False),
+    Column("model_digest", String(64), nullable=False),
+    Column("manifest_sha256", String(64), nullable=False),
+    Column("node_version", String(32), nullable=False),
+    Column("state", String(16), nullable=False, index=True),
+    Column("requested_at", UTC_TIME, nullable=False),
+    Column("requested_by", String(64), nullable=False),
+    Column("attempt", Integer, nullable=False, default=0),
+    Column("hinted_at", UTC_TIME, nullable=True, doc="Last message to the workers; NULL: one is owed."),
+    Column("started_at", UTC_TIME, nullable=True),
+    Column("finished_at", UTC_TIME, nullable=True),
+    Column("lease_owner", String(128), nullable=True, doc="The worker that has it, or had it last."),
+    Column("lease_expires_at", UTC_TIME, nullable=True),
+    Column("provider", String(64), nullable=True, doc="What computed it, in ONNX Runtime's words."),
+    Column("faults", JSON, nullable=True),
+    Index("ix_model_verifications_model_id_model_version", "model_id", "model_version"),
+)
+"""Looks at versions of models, asked for by people and made by inference workers."""
+
+node_workers: Final = Table(
+    "node_workers",
+    METADATA,
+    Column("owner", String(128), primary_key=True),
+    Column("kind", String(16), nullable=False, doc="Name of a queue, or 'receiver'."),
+    Column("host", String(255), nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("threads", Integer, nullable=False),
+    Column("version", String(32), nullable=False),
+    Column("started_at", UTC_TIME, nullable=False),
+    Column("seen_at", UTC_TIME, nullable=False, index=True),
+    Column("facts", JSON, nullable=True, doc="What it says of its machine."),
+)
+"""A row for each process that works, renewed while it lives."""
+
+peer_probes: Final = Table(
+    "peer_probes",
+    METADATA,
+    Column("name", String(64), primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("address", String(512), nullable=False, default=""),
+    Column("probed_at", UTC_TIME, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("reachable", Boolean, nullable=False),
+    Column("error_code", String(64), nullable=True),
+    Column("error_message", Text, nullable=True),
+    Column("reachable_at", UTC_TIME, nullable=True, doc="When it could last be used."),
+)
+"""What each server answered when it was asked last."""

@@ -6,6 +6,7 @@ import pickle
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from inference.domain.identifiers import JobID
-from inference.domain.job import Hint, QueueName
+from inference.domain.job import About, Hint, QueueName
 from inference.errors import QueueUnavailable
 from integrations.settings import Settings
 from integrations.taskqueue import HueyJobQueue, QueueConsumer, make_job_queue
@@ -91,6 +92,20 @@ def test_hints_are_counted_and_arrive(settings: Settings) -> None:
 
     assert work.hints == sent
     assert sender.depth(INFERENCE) == 0
+
+
+def test_a_hint_says_what_it_is_about(settings: Settings) -> None:
+    """A look at a model and a round of questions go the same way as jobs."""
+    sent = [replace(hint(number), about=about) for number, about in enumerate(About)]
+    work = Work()
+    queue = make_job_queue(settings, work)
+    for one in sent:
+        queue.enqueue(one)
+
+    with consuming(queue, INFERENCE):
+        wait_until(lambda: len(work.hints) == len(sent), 20, "all hints")
+
+    assert work.hints == sent
 
 
 def test_queues_do_not_mix(settings: Settings) -> None:

@@ -20,6 +20,9 @@ from control_api.auth.roles import known_scopes
 from control_api.changes import ChangeFeed
 from control_api.documents import Documents
 from control_api.events import Places
+from control_api.model_services import ModelServices
+from control_api.node_queries import NodeReadModel
+from control_api.node_services import NodeServices
 from control_api.queries import ReadModel
 from control_api.services import APIOptions, Probe, Services
 from inference.domain.delivery import RESULT as RESULT_ERRAND
@@ -29,21 +32,30 @@ from inference.domain.job import JobState, Lease, ModelReference, QueueName
 from inference.domain.model_spec import ModelSpec
 from inference.domain.study import SeriesRevision
 from inference.errors import AccountExists, NoMatchingModel, QueueUnavailable, ReasonCode
+from integrations import durable_files
+from integrations.environment import Source
 from integrations.persistence.audit_trail import AuditEvent, SQLAuditTrail
 from integrations.persistence.deliveries import SQLDeliveryLog
+from integrations.persistence.deployments import SQLDeploymentLog
 from integrations.persistence.identities import SQLIdentities
 from integrations.persistence.job_store import SQLJobStore
+from integrations.persistence.node_reports import SQLPeerLog, SQLWorkerRoll
 from integrations.persistence.service_accounts import SQLServiceAccounts
 from integrations.persistence.sessions import SQLSessions
 from integrations.persistence.study_index import SQLStudyIndex
 from integrations.persistence.tables import job_stages, jobs, series, studies
 from integrations.persistence.times import to_column
 from integrations.persistence.transactions import Transactions
+from integrations.persistence.verifications import SQLVerificationLog
 from integrations.read_cache import MemoryCache, ReadCache
+from integrations.settings import Settings
+from integrations.shown_settings import shown_settings
 from models.catalogue import BrokenPackage, FolderCatalogue, builtin_models_root
+from models.model_store import ModelStore
 from tests.support.fakes import NOON, CountingUIDSource, FixedCatalogue, FixedClock, RecordingQueue
 
 KEY = "k" * 32
+UPLOAD_BYTES = 1 << 20
 STUDY = UID("1.2.826.0.1.3680043.8.498.1")
 SERIES = UID("1.2.826.0.1.3680043.8.498.1.2")
 BRAIN = ModelReference("brain_structures", "1.0.0", "d" * 64)
@@ -118,7 +130,13 @@ class FakeCatalogue(FixedCatalogue):
     def __init__(self, *models: ModelReference | ModelSpec) -> None:
         spec = FolderCatalogue([builtin_models_root()]).get("brain_structures")
         super().__init__([replace(spec, reference=one) if isinstance(one, ModelReference) else one for one in models])
+        self._folder = spec.graph.weights.parent
         self.broken = [BrokenPackage(Path("packages") / "odd", "weights.sha256: field required")]
+
+    def folder(self, reference: ModelReference) -> Path:
+        """Give the folder of the built-in model, whose versions they all are."""
+        self.exactly(reference)
+        return self._folder
 
 
 @dataclass
@@ -146,7 +164,7 @@ class ControlAPI:
     clock: FixedClock = field(default_factory=FixedClock)
     accounts: Any = field(default_factory=FakeAccounts)
     queue: FakeQueue = field(default_factory=FakeQueue)
-    catalogue: FakeCatalogue = field(default_factory=lambda: FakeCatalogue(BRAIN))
+    catalogue: Any = field(default_factory=lambda: FakeCatalogue(BRAIN))
     unwanted: set[UID] = field(default_factory=set)
     probes: dict[str, Probe] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -177,12 +195,34 @@ class ControlAPI:
             event_places=Places(self.event_streams),
             match=self._match,
             probes=self.probes,
+            models=self._models(uid_source),
+            node=self._node(),
             clock=self.clock,
             uid_source=uid_source,
             options=APIOptions("9.8.7", "NEURONOVA", KEY, 60, self.folder, **self.options),
         )
         self.app = create_app(self.services)
         self.client: FlaskClient = self.app.test_client()
+
+    def _models(self, uid_source: CountingUIDSource) -> ModelServices:
+        return ModelServices(
+            packages=self.catalogue,
+            decisions=SQLDeploymentLog(self.engine, self.clock),
+            store=ModelStore(self.folder / "models", durable_files),
+            verifications=SQLVerificationLog(self.engine, self.clock, uid_source),
+            node_version="9.8.7",
+            upload_bytes=UPLOAD_BYTES,
+        )
+
+    def _node(self) -> NodeServices:
+        settings = Settings(data_dir=self.folder, queue_secret="q" * 32, jwt_secret="j" * 32)  # type: ignore[arg-type]
+        return NodeServices(
+            queries=NodeReadModel(Transactions(self.engine, self.clock)),
+            workers=SQLWorkerRoll(self.engine, self.clock),
+            peers=SQLPeerLog(self.engine, self.clock),
+            data_dir=self.folder,
+            settings=shown_settings(settings, {"data_dir": Source.ENVIRONMENT, "jwt_secret": Source.FILE}),
+        )
 
     def _match(self, revision: SeriesRevision) -> Sequence[ModelSpec]:
         if revision.series_instance_uid in self.unwanted:

@@ -15,7 +15,7 @@ from control_api.auth import tokens
 from control_api.auth.roles import OPERATORS
 from inference.errors import ConfigurationError, StoreUnavailable
 from integrations.persistence.users import Role
-from tests.support.control_api import KEY, SERIES, STUDY, ControlAPI
+from tests.support.control_api import BRAIN, KEY, SERIES, STUDY, ControlAPI
 
 PUBLIC_PATHS = {
     "/",
@@ -52,12 +52,23 @@ READS = [
     "/api/studies",
     f"/api/studies/{STUDY}",
     "/api/models",
+    "/api/node/queues",
+    "/api/node/workers",
+    "/api/node/devices",
+    "/api/node/disk",
+    "/api/node/peers",
+    "/api/node/throughput",
+    "/api/node/stages",
+    f"/api/models/{BRAIN.model_id}",
+    f"/api/models/{BRAIN.model_id}/{BRAIN.version}",
+    f"/api/models/{BRAIN.model_id}/{BRAIN.version}/pictures/adult-a.png",
+    f"/api/models/{BRAIN.model_id}/{BRAIN.version}/verification",
 ]
 
 
 def _requests(app: Flask) -> list[tuple[str, str]]:
     def path(rule: Rule) -> str:
-        values = {"study_uid": STUDY, "job_id": JOB, "name": "status.js"}
+        values = {"study_uid": STUDY, "name": "status.js", "model_id": BRAIN.model_id, "version": BRAIN.version}
         given = {name: values.get(name, JOB) for name in rule.arguments}
         _, built = rule.build(given, append_unknown=False) or ("", "")
         return built

@@ -11,7 +11,6 @@ from structlog.testing import capture_logs
 
 from dicom_node import bootstrap
 from dicom_node.bootstrap import build_receiver, build_worker, prepare
-from dicom_node.deployment import note_decision
 from dicom_node.worker import Worker, WorkOptions, WorkPlaces
 from inference.domain.arrival import ArrivalHeader, Decision
 from inference.domain.artifact import ArtifactKind, Segmentation
@@ -35,6 +34,7 @@ from integrations.persistence.migrations import is_current, upgrade
 from integrations.persistence.study_index import SQLStudyIndex
 from integrations.settings import Settings
 from integrations.system import RandomUIDSource, SystemClock
+from models.deployment import note_decision
 from tests.support.dcmtk import echoscu
 from tests.support.relaxed_model import MODEL_ID, write_relaxed_model
 from tests.support.small_analysis import write_blocks

@@ -7,9 +7,11 @@ from threading import Event, Thread
 import pytest
 
 from dicom_node.housekeeping import Dispatcher
-from inference.domain.job import Hint, JobState, QueueName
+from inference.domain.job import About, Hint, JobState, ModelReference, QueueName
+from inference.domain.verification import Subject
 from inference.errors import QueueUnavailable, StoreUnavailable
-from tests.support.fakes import RecordingQueue
+from integrations.persistence.verifications import SQLVerificationLog
+from tests.support.fakes import CountingUIDSource, RecordingQueue
 from tests.support.waiting import wait_until
 from tests.support.work_bench import LEASE_SECONDS, WorkBench
 
@@ -130,3 +132,15 @@ def test_a_loop_that_is_told_to_stop_makes_no_pass(bench: WorkBench, queue: Reco
     stop.set()
     Dispatcher(bench.jobs, queue).run(stop, 60)
     assert queue.hints == []
+
+
+def test_what_else_is_owed_is_sent_too(bench: WorkBench, queue: RecordingQueue) -> None:
+    """A look at a model that somebody asked for reaches a worker although its first message was lost."""
+    log = SQLVerificationLog(bench.engine, bench.clock, CountingUIDSource())
+    subject = Subject(ModelReference("bright_tissue", "1.0.0", "d" * 64), "a" * 64, "9.8.7")
+    asked = log.request(subject, "admin")
+    dispatcher = Dispatcher(bench.jobs, queue, further=(log,))
+
+    assert dispatcher.tick() == 1
+    assert queue.hints == [Hint(INFERENCE, asked.verification_id, About.VERIFICATION)]
+    assert dispatcher.tick() == 0

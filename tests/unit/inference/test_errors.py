@@ -23,6 +23,7 @@ SNAPSHOT = {
     "DeploymentRefused": ("model.deployment_refused", "configure", False),
     "WeightsMismatch": ("model.weights_mismatch", "infer", False),
     "ModelContractViolated": ("model.contract_violated", "infer", False),
+    "PackageRefused": ("model.package_refused", "configure", False),
     "DeviceUnavailable": ("inference.device_unavailable", "infer", True),
     "DeviceOutOfMemory": ("inference.out_of_memory", "infer", True),
     "NonFiniteOutput": ("inference.non_finite", "infer", False),

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dicom_node.deployment import DeploymentPlaces, known_versions, note_decision
 from inference.domain.deployment import DeploymentEvent
 from inference.domain.job import ModelReference
 from inference.domain.model_spec import Deployment
 from inference.errors import ModelNotFound
+from models.deployment import DeploymentPlaces, known_versions, note_decision
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import os
+import random
+import struct
 import tarfile
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from dicom_node.package_files import PackageLimits, copy_package
 from inference.errors import ModelContractViolated
+from models.package_files import PackageLimits, copy_package
 from tests.support.package_folders import as_tar, as_zip, write_package
 
 Pack = Callable[[Path, Path], Path]
@@ -199,3 +203,75 @@ def test_what_is_no_package_is_said_so(package: Path, into: Path, tmp_path: Path
     """One error of ours, whatever the library raised."""
     with pytest.raises(ModelContractViolated):
         copy_package(make(package, tmp_path), into)
+
+
+def endless(path: Path, kind: bytes, name: str) -> Path:
+    """Write a small archive whose first entry of some kind has 64 MiB of nothing."""
+    size = 64 << 20
+    entry = tarfile.TarInfo(name)
+    entry.type, entry.size = kind, size
+    with gzip.open(path, "wb") as archive:
+        archive.write(entry.tobuf(tarfile.GNU_FORMAT))
+        for _ in range(64):
+            archive.write(bytes(1 << 20))
+    return path
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, b"Z"])
+def test_a_header_without_end_is_not_read_into_memory(tmp_path: Path, into: Path, kind: bytes) -> None:
+    """Names and attributes are held in memory by the library, whatever their length."""
+    bomb = endless(tmp_path / "bomb.tgz", kind, "x")
+    tracemalloc.start()
+
+    with pytest.raises(ModelContractViolated):
+        copy_package(bomb, into)
+
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 8 << 20
+
+
+def test_a_sparse_file_is_refused(tmp_path: Path, into: Path) -> None:
+    """Its map may have any length."""
+    entry = tarfile.TarInfo("GNUSparseFile.0/weights.bin")
+    entry.size = 512
+    entry.pax_headers = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": "weights.bin"}
+    with tarfile.open(tmp_path / "sparse.tar", "w", format=tarfile.PAX_FORMAT) as archive:
+        archive.addfile(entry, io.BytesIO(b"1\n" * 256))
+
+    with pytest.raises(ModelContractViolated, match=r"cannot be read|neither"):
+        copy_package(tmp_path / "sparse.tar", into)
+
+
+def test_what_is_left_out_counts_too(tmp_path: Path, into: Path) -> None:
+    """A compressed stream has to be read through to come past it."""
+    bomb = endless(tmp_path / "bomb.tgz", tarfile.REGTYPE, "__MACOSX/nothing")
+
+    with pytest.raises(ModelContractViolated, match="larger"):
+        copy_package(bomb, into, PackageLimits(size_bytes=1 << 20))
+
+
+def test_a_list_of_files_without_end_is_not_read_into_memory(package: Path, into: Path, tmp_path: Path) -> None:
+    """The library holds it all before it gives the first name."""
+    archive = as_zip(package, tmp_path / "package.zip")
+    content = bytearray(archive.read_bytes())
+    struct.pack_into("<L", content, content.rfind(b"PK\x05\x06") + 12, 1 << 30)
+    archive.write_bytes(bytes(content))
+
+    with pytest.raises(ModelContractViolated, match="cannot be read"):
+        copy_package(archive, into)
+
+
+@pytest.mark.parametrize("suffix", ["tar.gz", "tar.xz", "tar.bz2", "tar", "zip"])
+@pytest.mark.parametrize("part", [0.3, 0.7, 0.95])
+def test_an_archive_that_was_cut_off_is_refused(
+    package: Path, into: Path, tmp_path: Path, suffix: str, part: float
+) -> None:
+    """A half package must never look like a whole one."""
+    (package / "weights.bin").write_bytes(random.Random(1).randbytes(200_000))
+    path = tmp_path / f"package.{suffix}"
+    archive = as_zip(package, path) if suffix == "zip" else as_tar(package, path)
+    archive.write_bytes(archive.read_bytes()[: int(archive.stat().st_size * part)])
+
+    with pytest.raises(ModelContractViolated):
+        copy_package(archive, into)

@@ -7,19 +7,22 @@ from pathlib import Path
 
 import structlog
 
-from dicom_node.deployment import DeploymentPlaces, known_versions
-from dicom_node.model_store import ModelStore
 from inference.domain.deployment import present
 from inference.domain.job import ModelReference
 from inference.domain.model_spec import Deployment, ModelSpec
 from inference.errors import DeploymentRefused, ModelNotFound, ModelRecalled
+from models.deployment import DeploymentPlaces, known_versions
+from models.model_store import ModelStore
+from models.package_files import LIMITS, PackageLimits
 
 LOG = structlog.get_logger(__name__)
 
 _AT_REST = frozenset({Deployment.INACTIVE, Deployment.RECALLED})
 
 
-def add_package(places: DeploymentPlaces, store: ModelStore, source: Path) -> tuple[ModelSpec, bool]:
+def add_package(
+    places: DeploymentPlaces, store: ModelStore, source: Path, limits: PackageLimits = LIMITS
+) -> tuple[ModelSpec, bool]:
     """Copy a package into the store; it does nothing until it is activated or tried in shadow.
 
     Parameters
@@ -30,6 +33,8 @@ def add_package(places: DeploymentPlaces, store: ModelStore, source: Path) -> tu
         Where packages are kept.
     source
         A folder, or a zip or tar archive.
+    limits
+        How much it may hold.
 
     Returns
     -------
@@ -47,7 +52,7 @@ def add_package(places: DeploymentPlaces, store: ModelStore, source: Path) -> tu
     DeploymentRefused
         If the version is, or was, known here with other content, or lies in a folder that needs no adding.
     """
-    spec, added = store.add(source, partial(_refuse_taken, places, store))
+    spec, added = store.add(source, partial(_refuse_taken, places, store), limits)
     if added:
         _log("model.added", places, spec.reference)
     return spec, added

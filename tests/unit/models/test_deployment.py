@@ -11,10 +11,6 @@ import pytest
 from sqlalchemy import Engine
 from structlog.testing import capture_logs
 
-from dicom_node.deployment import DeploymentPlaces, ModelDeployment
-from dicom_node.installation import add_package, remove_package
-from dicom_node.model_store import ModelStore
-from dicom_node.recall import recall
 from inference.domain.job import JobState, ModelReference, NewJob, QueueName
 from inference.domain.model_spec import Deployment
 from inference.errors import (
@@ -25,9 +21,14 @@ from inference.errors import (
     StoreUnavailable,
     WeightsMismatch,
 )
+from integrations import durable_files
 from integrations.persistence.deployments import SQLDeploymentLog
 from integrations.persistence.job_store import SQLJobStore
 from models.catalogue import FolderCatalogue
+from models.deployment import DeploymentPlaces, ModelDeployment
+from models.installation import add_package, remove_package
+from models.model_store import ModelStore
+from models.recall import recall
 from tests.support.fakes import CountingUIDSource, FixedClock
 from tests.support.package_folders import Package, as_zip, reference_of, write_package
 from tests.support.spooled_instances import SERIES, STUDY
@@ -63,7 +64,7 @@ class Node:
         self.built_in.mkdir()
         self.log = SQLDeploymentLog(self.engine, self.clock)
         self.jobs = SQLJobStore(self.engine, self.clock, CountingUIDSource())
-        self.store = ModelStore(self.root)
+        self.store = ModelStore(self.root, durable_files)
         self.catalogue = FolderCatalogue([self.built_in], self.root, self.log)
         self.places = DeploymentPlaces(self.catalogue, self.log, self.jobs, self.clock, "operator")
         self.deployment = ModelDeployment(self.places, self._verify)

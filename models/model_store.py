@@ -1,4 +1,4 @@
-"""The folder of the packages that a command added: ``<store>/<id>/<version>/``."""
+"""The folder of the packages that a person added, by command or by the API: ``<store>/<id>/<version>/``."""
 
 from __future__ import annotations
 
@@ -8,19 +8,28 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
-from dicom_node.package_files import copy_package
 from inference.domain.job import ModelReference
 from inference.domain.model_spec import ModelSpec
 from inference.errors import DeploymentRefused, ModelContractViolated, StoreUnavailable
-from integrations.durable_files import fsync_folder, make_folder_durably
 from models.inspection import MODEL_CARD
 from models.manifest import MANIFEST_NAME, read_manifest
+from models.package_files import LIMITS, PackageLimits, copy_package
 from models.weights import verify
 
 _READABLE: Final = 0o755
 """Mode of a package's folder: who adds it and who serves may be different users."""
+
+
+class DurableFolders(Protocol):
+    """What makes folders survive a power cut (``integrations.durable_files``, which this ring may not import)."""
+
+    def make_folder_durably(self, folder: Path) -> None:
+        """Make a folder and its missing parents, durably."""
+
+    def fsync_folder(self, folder: Path) -> None:
+        """Make the entries of a folder durable."""
 
 
 class ModelStore:
@@ -30,12 +39,17 @@ class ModelStore:
     ----------
     root
         The folder; made when the first package comes.
+    folders
+        Makes them durable.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, folders: DurableFolders) -> None:
         self._root = root
+        self._folders = folders
 
-    def add(self, source: Path, refuse: Callable[[ModelSpec], None]) -> tuple[ModelSpec, bool]:
+    def add(
+        self, source: Path, refuse: Callable[[ModelSpec], None], limits: PackageLimits = LIMITS
+    ) -> tuple[ModelSpec, bool]:
         """Copy a package into the store, once it is known to be in order.
 
         Parameters
@@ -44,6 +58,8 @@ class ModelStore:
             A folder, or a zip or tar archive.
         refuse
             Raises if this node cannot take the version.
+        limits
+            How much it may hold.
 
         Returns
         -------
@@ -63,8 +79,8 @@ class ModelStore:
         StoreUnavailable
             If it cannot be read or written.
         """
-        with self._staging() as folder:
-            package = copy_package(source, folder)
+        with self.staging() as folder:
+            package = copy_package(source, folder, limits)
             spec = _checked(package)
             refuse(spec)
             return spec, self._settle(package, spec.reference)
@@ -86,32 +102,21 @@ class ModelStore:
         place = self._place(reference)
         if not self.holds(reference):
             raise DeploymentRefused(f"{_name(reference)} was not added by `models add`: remove its folder by hand")
-        with self._staging() as folder:
+        with self.staging() as folder:
             place.rename(folder / "removed")  # gone at once for whoever looks, before its files are deleted
-            fsync_folder(place.parent)
-
-    def _settle(self, package: Path, reference: ModelReference) -> bool:
-        place = self._place(reference)
-        if place.exists():
-            if _content(place) != _content(package):
-                raise DeploymentRefused(f"{_name(reference)} is here with other content: give it a new version")
-            return False
-        for folder in (package, *(path for path in package.rglob("*") if path.is_dir())):
-            fsync_folder(folder)
-        make_folder_durably(place.parent)
-        package.chmod(_READABLE)
-        package.rename(place)
-        fsync_folder(place.parent)
-        return True
-
-    def _place(self, reference: ModelReference) -> Path:
-        return self._root / reference.model_id / reference.version
+            self._folders.fsync_folder(place.parent)
 
     @contextmanager
-    def _staging(self) -> Iterator[Path]:
-        """Give a folder in the store that no catalogue looks into, and remove it."""
+    def staging(self) -> Iterator[Path]:
+        """Give a folder in the store that no catalogue looks into, and remove it with what is in it.
+
+        Raises
+        ------
+        StoreUnavailable
+            If the store cannot be read or written.
+        """
         try:
-            make_folder_durably(self._root)
+            self._folders.make_folder_durably(self._root)
             folder = Path(tempfile.mkdtemp(prefix=".incoming-", dir=self._root))
             try:
                 yield folder
@@ -122,14 +127,32 @@ class ModelStore:
                 f"the package cannot be kept ({error.strerror or type(error).__name__})"
             ) from error
 
+    def _settle(self, package: Path, reference: ModelReference) -> bool:
+        place = self._place(reference)
+        if place.exists():
+            if _content(place) != _content(package):
+                raise DeploymentRefused(f"{_name(reference)} is here with other content: give it a new version")
+            return False
+        for folder in (package, *(path for path in package.rglob("*") if path.is_dir())):
+            self._folders.fsync_folder(folder)
+        self._folders.make_folder_durably(place.parent)
+        package.chmod(_READABLE)
+        package.rename(place)
+        self._folders.fsync_folder(place.parent)
+        return True
+
+    def _place(self, reference: ModelReference) -> Path:
+        return self._root / reference.model_id / reference.version
+
 
 def _checked(package: Path) -> ModelSpec:
     """Check all that can be checked without running the model."""
     read = read_manifest(package / MANIFEST_NAME)
-    if not isinstance(read, ModelSpec):
-        raise ModelContractViolated("; ".join(read))
+    faults = [] if isinstance(read, ModelSpec) else list(read)
     if not _has_text(package / MODEL_CARD):
-        raise ModelContractViolated(f"the package has no {MODEL_CARD}, which says what the model is for")
+        faults.append(f"the package has no {MODEL_CARD}, which says what the model is for")
+    if faults or not isinstance(read, ModelSpec):
+        raise ModelContractViolated("; ".join(faults), faults)
     verify(read)
     return read
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import lzma
 import os
 import stat
@@ -9,20 +10,23 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO, Final
 
 from inference.errors import ModelContractViolated
+from models.wary_archives import opened_tar, opened_zip
 
 LARGEST_BYTES: Final = 8 << 30
 """Of all files together, unpacked."""
 MOST_FILES: Final = 2000
 _CHUNK_BYTES: Final = 1 << 20
+_TOO_LARGE: Final = "the package is larger than a package may be"
 _UNREADABLE: Final = (
-    tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError,
+    tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, gzip.BadGzipFile, EOFError,
+    NotImplementedError, RuntimeError,
 )  # fmt: skip
 """What damaged, encrypted or exotic archives make the standard library raise."""
 
@@ -35,11 +39,14 @@ class PackageFile:
     ----------
     name
         Its path inside the package, as the source spells it.
+    size
+        What the source says of its size, bytes; reading past a file costs as much as reading it.
     open
         Gives its content.
     """
 
     name: str
+    size: int
     open: Callable[[], IO[bytes]]
 
 
@@ -89,6 +96,7 @@ def copy_package(source: Path, into: Path, limits: PackageLimits = LIMITS) -> Pa
         for file in files:
             place = _place(file.name)
             if place is None:
+                room -= _passed_over(file, room)
                 continue
             if place in seen or len(seen) == limits.files:
                 raise ModelContractViolated(f"the package holds a file twice, or more than {limits.files} files")
@@ -103,15 +111,24 @@ def _opened(source: Path) -> Iterator[Iterator[PackageFile]]:
         if source.is_dir():
             yield _in_folder(source)
         elif zipfile.is_zipfile(source):
-            with zipfile.ZipFile(source) as archive:
+            with opened_zip(source) as archive:
                 yield _in_zip(archive)
-        elif source.is_file() and tarfile.is_tarfile(source):
-            with tarfile.open(source) as tar:
-                yield _in_tar(tar)
         else:
-            raise ModelContractViolated(f"{source.name} is neither a folder nor a zip or tar archive")
+            with _opened_tar(source) as tar:
+                yield _in_tar(tar)
     except _UNREADABLE as error:
         raise ModelContractViolated(f"the archive cannot be read ({type(error).__name__})") from error
+
+
+@contextmanager
+def _opened_tar(source: Path) -> Iterator[tarfile.TarFile]:
+    """Open what is no folder and no zip archive; a file that cannot be opened as a tar archive is none."""
+    with ExitStack() as stack:
+        try:
+            tar = stack.enter_context(opened_tar(source))
+        except _UNREADABLE as error:
+            raise ModelContractViolated(f"{source.name} is neither a folder nor a zip or tar archive") from error
+        yield tar
 
 
 def _in_folder(folder: Path) -> Iterator[PackageFile]:
@@ -123,7 +140,8 @@ def _in_folder(folder: Path) -> Iterator[PackageFile]:
                 raise _not_plain(name)
         for name in files:
             path = Path(parent, name)
-            yield PackageFile(path.relative_to(folder).as_posix(), partial(_read, path))
+            name_inside = path.relative_to(folder).as_posix()
+            yield PackageFile(name_inside, path.lstat().st_size, partial(_read, path))
 
 
 def _read(path: Path) -> IO[bytes]:
@@ -135,13 +153,13 @@ def _in_zip(archive: zipfile.ZipFile) -> Iterator[PackageFile]:
         if stat.S_IFMT(entry.external_attr >> 16) not in {0, stat.S_IFREG, stat.S_IFDIR}:
             raise _not_plain(entry.filename)
         if not entry.is_dir():
-            yield PackageFile(entry.filename, partial(archive.open, entry))
+            yield PackageFile(entry.filename, 0, partial(archive.open, entry))
 
 
 def _in_tar(archive: tarfile.TarFile) -> Iterator[PackageFile]:
     for entry in archive:
         if entry.isreg():
-            yield PackageFile(entry.name, partial(_extract, archive, entry))
+            yield PackageFile(entry.name, entry.size, partial(_extract, archive, entry))
         elif not entry.isdir():
             raise _not_plain(entry.name)
 
@@ -164,6 +182,13 @@ def _place(name: str) -> PurePosixPath | None:
     return None if "__MACOSX" in place.parts or place.name == ".DS_Store" else place
 
 
+def _passed_over(file: PackageFile, room: int) -> int:
+    """Count a file that is left out: a compressed stream has to be read through all the same."""
+    if file.size > room:
+        raise ModelContractViolated(_TOO_LARGE)
+    return file.size
+
+
 def _copy(file: PackageFile, target: Path, room: int) -> int:
     """Copy what there is, whatever the archive says of its size."""
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -172,7 +197,7 @@ def _copy(file: PackageFile, target: Path, room: int) -> int:
         while chunk := content.read(_CHUNK_BYTES):
             size += len(chunk)
             if size > room:
-                raise ModelContractViolated("the package is larger than a package may be")
+                raise ModelContractViolated(_TOO_LARGE)
             copy.write(chunk)
         copy.flush()
         os.fsync(copy.fileno())
