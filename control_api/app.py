@@ -8,8 +8,9 @@ from flask import Flask
 
 from control_api import docs_pages, metrics_page, problems, request_context, services, status_page
 from control_api.auth import gate, tokens
+from control_api.gateway import refusals
 from control_api.openapi import ProblemAPI, make_api
-from control_api.resources import auth, health, jobs, models, node, studies
+from control_api.resources import auth, dicom_web, emr, fhir, health, jobs, models, node, ris, studies, viewer
 from control_api.services import Services
 
 MAX_BODY_BYTES: Final = 1 << 20
@@ -39,6 +40,7 @@ def create_app(given: Services) -> Flask:
     tokens.install(app, given.options.jwt_key, given.options.access_minutes)
     gate.install(app)
     problems.register(app)
+    refusals.register(app)
     docs_pages.register(app, describe(app, given.options.version))
     status_page.register(app)
     metrics_page.register(app)
@@ -48,6 +50,7 @@ def create_app(given: Services) -> Flask:
 def describe(app: Flask, version: str) -> ProblemAPI:
     """Register every resource, and give what describes them."""
     api = make_api(app, version)
-    for resource in (auth, health, node, jobs, studies, models):
+    for resource in (auth, health, node, jobs, studies, models, viewer, dicom_web, ris, fhir, emr):
         api.register_blueprint(resource.blueprint)
+    api.register_blueprint(dicom_web.blueprint_of_ris)
     return api

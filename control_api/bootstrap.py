@@ -7,6 +7,7 @@ from importlib.metadata import version
 
 from sqlalchemy import Engine
 
+from control_api.gateway.wiring import build_gateway
 from control_api.queries import ReadModel
 from control_api.readiness import disk_probe
 from control_api.services import APIOptions, Probe, Services
@@ -37,7 +38,7 @@ def build_services(settings: Settings) -> Services:
     Raises
     ------
     ConfigurationError
-        If the address of the database or of the queue is not valid.
+        If the address of the database or of the queue, or the key for the medical record, is not valid.
     """
     clock, uid_source = SystemClock(), RandomUIDSource()
     engine = make_engine(settings)
@@ -56,6 +57,7 @@ def build_services(settings: Settings) -> Services:
         clock=clock,
         uid_source=uid_source,
         options=_options(settings),
+        gateway=build_gateway(settings, clock, uid_source),
     )
 
 

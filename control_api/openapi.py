@@ -69,6 +69,10 @@ class APIBlueprint(Blueprint):  # type: ignore[misc]  # flask-smorest has no typ
         """Describe another answer."""
         return cast("Decorator", super().alt_response(status, response, **options))
 
+    def doc(self, **members: Any) -> Decorator:
+        """Add members to the description of a view."""
+        return cast("Decorator", super().doc(**members))
+
     @staticmethod
     def _describe_access(doc: dict[str, Any], doc_info: dict[str, Any], **_: Any) -> dict[str, Any]:
         """Write the roles that ``control_api.auth.roles.serves`` noted beside the view's other facts."""
@@ -121,6 +125,15 @@ def make_api(app: Flask, version: str) -> ProblemAPI:
 
 
 def _describe_security(spec: APISpec) -> None:
+    spec.components.security_scheme(
+        "viewerSession",
+        {
+            "type": "apiKey",
+            "in": "cookie",
+            "name": "viewer_session_0",
+            "description": "A cookie of `POST /api/viewer/session`, which opens pictures of some studies to OHIF.",
+        },
+    )
     spec.components.security_scheme(
         "bearerAuth",
         {

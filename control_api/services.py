@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Final, Protocol, cast
 
 from flask import current_app
 
+from control_api.gateway.ports import Gateway
 from control_api.queries import ReadModel
 from inference.domain.model_spec import ModelSpec
 from inference.domain.study import SeriesRevision
@@ -119,6 +120,8 @@ class Services:
         Readiness checks by the name under which they are shown.
     options
         Facts of this node.
+    gateway
+        The servers behind the gateway.
     """
 
     jobs: JobStore
@@ -132,6 +135,7 @@ class Services:
     clock: Clock
     uid_source: UIDSource
     options: APIOptions
+    gateway: Gateway = field(default_factory=Gateway)
 
 
 def attach(extensions: dict[str, object], given: Services) -> None:

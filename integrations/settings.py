@@ -153,8 +153,11 @@ Secret = Annotated[SecretStr, AfterValidator(_long_enough)]
 Charset = Annotated[str, AfterValidator(_charset)]
 CharsetOfAE = Annotated[tuple[AETitle, str], PlainValidator(_charset_of_ae)]
 CharsetList = Annotated[tuple[CharsetOfAE, ...], BeforeValidator(_split)]
+ScopeList = Annotated[tuple[str, ...], BeforeValidator(_split)]
 PathList = Annotated[tuple[Path, ...], BeforeValidator(_split)]
 
+
+DEFAULT_EMR_SCOPES: Final = tuple(f"system/{kind}.read" for kind in ("Patient", "Encounter", "Appointment"))
 
 SECRET_FIELDS: Final = ("queue_secret", "jwt_secret")
 """Settings that are generated once in embedded mode."""
@@ -245,7 +248,15 @@ class Settings(BaseSettings):
     hl7: HL7Peer | None = None
     """Receiver of HL7 v2 results (ORU^R01) by MLLP, host:port; none: no messages."""
     emr_url: Address | None = None
-    """Base address of OpenEMR, which the gateway passes on to."""
+    """Base address of OpenEMR, which the gateway passes on to (docs/openemr.md)."""
+    emr_client_id: str = ""
+    """Our client id there; empty: OpenEMR is not passed on to."""
+    emr_private_key: SecretStr = SecretStr("")
+    """Private RSA key in PEM form by which OpenEMR knows us."""
+    emr_site: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = "default"
+    """Site within OpenEMR."""
+    emr_scopes: ScopeList = DEFAULT_EMR_SCOPES
+    """What is asked for of OpenEMR, comma-separated."""
 
     database_url: SecretStr | None = None
     """SQLAlchemy address of the database; wins over the parts below. Neither: SQLite in the data folder."""
@@ -270,6 +281,13 @@ class Settings(BaseSettings):
     """Life of an access token in minutes; a revoked one is refused before."""
     jwt_refresh_days: int = Field(default=1, ge=1, le=30)
     """Life of a refresh token in days."""
+
+    public_url: Address | None = None
+    """Address under which clients reach the node, for links in answers; none: as each request says."""
+    viewer_minutes: int = Field(default=30, ge=1, le=480)
+    """Life of a session of the viewer in minutes."""
+    viewer_cookie_secure: bool = True
+    """Whether the viewer's cookie travels by https only; False in embedded mode, which is reached by plain http."""
 
     api_host: str = "127.0.0.1"
     """Address on which the API listens; only the gateway should reach it."""
@@ -303,9 +321,9 @@ class Settings(BaseSettings):
 
     @model_validator(mode="before")
     @classmethod
-    def _default_quiet_time(cls, values: Any) -> Any:
+    def _defaults_of_embedded(cls, values: Any) -> Any:
         if isinstance(values, dict) and is_embedded(values):
-            return {"quiet_time_s": 3.0, **values}
+            return {"quiet_time_s": 3.0, "viewer_cookie_secure": False, **values}
         return values
 
     @classmethod

@@ -18,6 +18,10 @@ OPERATORS: Final = frozenset({Role.ADMIN, Role.RADIOLOGIST, Role.TECHNICIAN, Rol
 """Those who may start, repeat and stop work."""
 REVIEWERS: Final = frozenset({Role.RADIOLOGIST, Role.DOCTOR})
 """Those whose word makes a result final."""
+PEOPLE: Final = EVERYONE - {Role.SERVICE}
+"""Those who sit before a browser."""
+RECORD_READERS: Final = EVERYONE - {Role.TECHNICIAN}
+"""Those to whom the medical record may open at all; what of it, the gateway decides."""
 PUBLIC: Final[frozenset[Role]] = frozenset()
 """Nobody needs to be logged in."""
 

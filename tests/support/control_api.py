@@ -15,6 +15,7 @@ from werkzeug.test import TestResponse
 
 from control_api.app import create_app
 from control_api.auth import tokens
+from control_api.gateway.ports import Gateway
 from control_api.queries import ReadModel
 from control_api.services import APIOptions, Probe, Services
 from inference.domain.identifiers import UID
@@ -125,6 +126,8 @@ class ControlAPI:
         Series that no model wants.
     probes
         Readiness checks.
+    gateway
+        Servers behind the gateway; none by default.
     """
 
     engine: Engine
@@ -135,6 +138,7 @@ class ControlAPI:
     catalogue: FakeCatalogue = field(default_factory=lambda: FakeCatalogue(BRAIN))
     unwanted: set[UID] = field(default_factory=set)
     probes: dict[str, Probe] = field(default_factory=dict)
+    gateway: Gateway = field(default_factory=Gateway)
 
     def __post_init__(self) -> None:
         uid_source = CountingUIDSource()
@@ -150,6 +154,7 @@ class ControlAPI:
             clock=self.clock,
             uid_source=uid_source,
             options=APIOptions("9.8.7", "NEURONOVA", KEY, 60, self.folder),
+            gateway=self.gateway,
         )
         self.app = create_app(self.services)
         self.client: FlaskClient = self.app.test_client()

@@ -21,6 +21,7 @@ PUBLIC_PATHS = {
     "/",
     "/api/auth/login",
     "/api/docs/",
+    "/api/emr/jwks.json",
     "/api/health/live",
     "/api/health/ready",
     "/api/openapi.json",
@@ -48,7 +49,7 @@ READS = [
 
 def _requests(app: Flask) -> list[tuple[str, str]]:
     def path(rule: Rule) -> str:
-        values = {"study_uid": STUDY, "job_id": JOB, "name": "status.js"}
+        values = {"study_uid": STUDY, "job_id": JOB, "name": "status.js", "series_uid": SERIES, "path": "x"}
         _, built = rule.build({name: values[name] for name in rule.arguments}, append_unknown=False) or ("", "")
         return built
 

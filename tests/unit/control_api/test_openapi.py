@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from control_api import write_description
-from control_api.auth.roles import PUBLIC
+from control_api.auth.roles import EVERYONE, PUBLIC
 from tests.support.control_api import ControlAPI
 from tests.support.repository import REPOSITORY
 
@@ -69,9 +69,10 @@ def test_the_description_says_who_may_do_what(api: ControlAPI, description: dict
     assert description["security"] == [{"bearerAuth": []}]
     for path, method, operation in _operations(description):
         is_open = operation.get("security") == []
-        assert is_open == (path in {"/api/auth/login", "/api/health/live", "/api/health/ready"})
+        assert is_open == (path in {"/api/auth/login", "/api/emr/jwks.json", "/api/health/live", "/api/health/ready"})
         assert is_open or operation["x-roles"]
-        assert ("403" in operation["responses"]) == ("nurse" not in operation.get("x-roles", ["nurse"])), method
+        served = set(operation.get("x-roles", EVERYONE))
+        assert ("403" in operation["responses"]) == (served != EVERYONE), (path, method)
     assert frozenset() == PUBLIC
 
 
