@@ -6,7 +6,7 @@ from typing import Final
 
 from flask import Flask
 
-from control_api import docs_pages, metrics_page, problems, request_context, services, status_page
+from control_api import docs_pages, metrics_page, problems, request_context, services, status_page, viewer_pages
 from control_api.auth import gate, tokens
 from control_api.gateway import refusals
 from control_api.openapi import ProblemAPI, make_api
@@ -43,6 +43,8 @@ def create_app(given: Services) -> Flask:
     refusals.register(app)
     docs_pages.register(app, describe(app, given.options.version))
     status_page.register(app)
+    if given.gateway.viewer.folder is not None:
+        viewer_pages.register(app, given.gateway.viewer.folder)
     metrics_page.register(app)
     return app
 

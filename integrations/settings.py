@@ -289,6 +289,9 @@ class Settings(BaseSettings):
     viewer_cookie_secure: bool = True
     """Whether the viewer's cookie travels by https only; False in embedded mode, which is reached by plain http."""
 
+    viewer_dir: Path | None = None
+    """Folder with OHIF as `make viewer` makes it, for the API to serve itself; none: nginx serves it, or nobody."""
+
     api_host: str = "127.0.0.1"
     """Address on which the API listens; only the gateway should reach it."""
     api_port: ListenPort = 8000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 import structlog
@@ -69,11 +70,14 @@ class ViewerOptions:
         Whether its cookie travels by https only.
     path
         Where OHIF is served.
+    folder
+        Holds OHIF, where the API serves it itself; None: somebody else does.
     """
 
     minutes: int = 30
     secure: bool = True
     path: str = "/pacs-viewer"
+    folder: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,7 @@ class APIProcess:
         self.process.stop()
 
 
-def start_api(folder: Path, users: Mapping[str, str]) -> APIProcess:
+def start_api(folder: Path, users: Mapping[str, str], more: Mapping[str, str] | None = None) -> APIProcess:
     """Migrate an embedded database, create users, and start gunicorn with two workers on a free port.
 
     Parameters
@@ -60,9 +60,13 @@ def start_api(folder: Path, users: Mapping[str, str]) -> APIProcess:
         An empty folder.
     users
         Roles by name; every password is ``PASSWORD``.
+    more
+        Further settings, as environment variables.
     """
     address = f"127.0.0.1:{free_port()}"
-    environment = child_environment({"NODE_DATA_DIR": str(folder / "data"), "NODE_SPOOL_RESERVE_MB": "0"})
+    environment = child_environment(
+        {"NODE_DATA_DIR": str(folder / "data"), "NODE_SPOOL_RESERVE_MB": "0", **(more or {})}
+    )
     settings = load_settings(environment)
     engine = make_engine(settings)
     upgrade(engine)
