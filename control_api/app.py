@@ -7,21 +7,36 @@ from typing import Final
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from control_api import docs_pages, metrics_page, problems, request_context, services, status_page, tagged
+from control_api import (
+    docs_pages,
+    metrics_page,
+    problems,
+    request_context,
+    services,
+    status_page,
+    tagged,
+    viewer_pages,
+)
 from control_api.auth import audit, gate, oidc, pace, tokens
+from control_api.gateway import refusals
 from control_api.openapi import ProblemAPI, make_api
 from control_api.resources import audit as audit_resource
 from control_api.resources import (
     auth,
+    dicom_web,
+    emr,
     events,
+    fhir,
     health,
     jobs,
     models,
     node,
+    ris,
     service_accounts,
     settings,
     studies,
     users,
+    viewer,
 )
 from control_api.services import APIOptions, Services
 
@@ -37,6 +52,11 @@ _RESOURCES: Final = (
     events,
     models,
     settings,
+    viewer,
+    dicom_web,
+    ris,
+    fhir,
+    emr,
 )
 """In the order in which the documentation shows them."""
 
@@ -69,8 +89,11 @@ def create_app(given: Services) -> Flask:
     audit.install(app)
     tagged.install(app)
     problems.register(app)
+    refusals.register(app)
     docs_pages.register(app, describe(app, given.options.version))
     status_page.register(app)
+    if given.gateway.viewer.folder is not None:
+        viewer_pages.register(app, given.gateway.viewer.folder)
     metrics_page.register(app)
     return app
 
@@ -92,4 +115,5 @@ def describe(app: Flask, version: str) -> ProblemAPI:
     api = make_api(app, version)
     for resource in _RESOURCES:
         api.register_blueprint(resource.blueprint)
+    api.register_blueprint(dicom_web.blueprint_of_ris)
     return api

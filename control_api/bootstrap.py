@@ -10,9 +10,11 @@ from sqlalchemy import Engine
 
 from control_api.access import OIDCOptions, RateLimits
 from control_api.audit_log import AuditLog
+from control_api.auth.accesses import AuditedAccess
 from control_api.changes import ChangeFeed
 from control_api.documents import Documents
 from control_api.events import Places
+from control_api.gateway.wiring import build_gateway
 from control_api.model_services import ModelServices
 from control_api.node_queries import NodeReadModel
 from control_api.node_services import NodeServices
@@ -64,7 +66,7 @@ def build_services(settings: Settings, sources: Mapping[str, Source] = MappingPr
     Raises
     ------
     ConfigurationError
-        If the address of the database or of the queue is not valid.
+        If the address of the database or of the queue, or the key for the medical record, is not valid.
     """
     clock, uid_source = SystemClock(), RandomUIDSource()
     engine = make_engine(settings)
@@ -72,7 +74,7 @@ def build_services(settings: Settings, sources: Mapping[str, Source] = MappingPr
     log = SQLDeploymentLog(engine, clock)
     catalogue = FolderCatalogue([builtin_models_root(), *settings.models_dirs], settings.models_store, log)
     transactions = Transactions(engine, clock)
-    changes = ChangeFeed(transactions)
+    changes, trail = ChangeFeed(transactions), SQLAuditTrail(engine, clock)
     return Services(
         jobs=SQLJobStore(engine, clock, uid_source, JobStoreOptions(max_attempts=settings.max_attempts)),
         studies=SQLStudyIndex(engine, clock, settings.spool_dir, uid_source),
@@ -82,8 +84,8 @@ def build_services(settings: Settings, sources: Mapping[str, Source] = MappingPr
         sessions=SQLSessions(engine, clock, uid_source, settings.jwt_refresh_days),
         service_accounts=SQLServiceAccounts(engine, clock, uid_source),
         identities=SQLIdentities(engine, clock),
-        audit=SQLAuditTrail(engine, clock),
-        audit_log=AuditLog(Transactions(engine, clock)),
+        audit=trail,
+        audit_log=AuditLog(transactions),
         queries=ReadModel(transactions),
         changes=changes,
         documents=Documents(make_read_cache(settings, clock), changes),
@@ -95,6 +97,7 @@ def build_services(settings: Settings, sources: Mapping[str, Source] = MappingPr
         clock=clock,
         uid_source=uid_source,
         options=_options(settings),
+        gateway=build_gateway(settings, clock, uid_source, AuditedAccess(trail, clock)),
     )
 
 

@@ -138,6 +138,15 @@ def make_api(app: Flask, version: str) -> ProblemAPI:
 
 def _describe_security(spec: APISpec) -> None:
     spec.components.security_scheme(
+        "viewerSession",
+        {
+            "type": "apiKey",
+            "in": "cookie",
+            "name": "viewer_session_0",
+            "description": "A cookie of `POST /api/viewer/session`, which opens pictures of some studies to OHIF.",
+        },
+    )
+    spec.components.security_scheme(
         "bearerAuth",
         {
             "type": "http",

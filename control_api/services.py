@@ -25,6 +25,7 @@ from control_api.audit_log import AuditLog
 from control_api.changes import ChangeFeed
 from control_api.documents import Documents
 from control_api.events import Places, Source
+from control_api.gateway.ports import Gateway
 from control_api.model_services import ModelServices, Packages
 from control_api.node_services import NodeServices
 from control_api.queries import ReadModel
@@ -124,6 +125,8 @@ class Services:
         What views about the node itself call.
     options
         Facts of this node.
+    gateway
+        The servers behind the gateway.
     """
 
     jobs: JobStore
@@ -147,6 +150,7 @@ class Services:
     models: ModelServices
     node: NodeServices
     options: APIOptions
+    gateway: Gateway = field(default_factory=Gateway)
 
     @property
     def event_source(self) -> Source:

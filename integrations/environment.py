@@ -36,6 +36,7 @@ FILE_FIELDS: Final = frozenset(
         "oidc_client_secret",
         "queue_secret",
         "redis_url",
+        "emr_private_key",
     }
 )
 """Settings that may be given as the path of a file, as Docker and Kubernetes mount secrets."""

@@ -163,8 +163,11 @@ CharsetOfAE = Annotated[tuple[AETitle, str], PlainValidator(_charset_of_ae)]
 CharsetList = Annotated[tuple[CharsetOfAE, ...], BeforeValidator(_split)]
 RoleOfValue = Annotated[tuple[str, str], PlainValidator(_role_of_value)]
 RoleList = Annotated[tuple[RoleOfValue, ...], BeforeValidator(_split)]
+ScopeList = Annotated[tuple[str, ...], BeforeValidator(_split)]
 PathList = Annotated[tuple[Path, ...], BeforeValidator(_split)]
 
+
+DEFAULT_EMR_SCOPES: Final = tuple(f"system/{kind}.read" for kind in ("Patient", "Encounter", "Appointment"))
 
 SECRET_FIELDS: Final = ("queue_secret", "jwt_secret")
 """Settings that are generated once in embedded mode."""
@@ -255,7 +258,15 @@ class Settings(BaseSettings):
     hl7: HL7Peer | None = None
     """Receiver of HL7 v2 results (ORU^R01) by MLLP, host:port; none: no messages."""
     emr_url: Address | None = None
-    """Base address of OpenEMR, which the gateway passes on to."""
+    """Base address of OpenEMR, which the gateway passes on to (docs/openemr.md)."""
+    emr_client_id: str = ""
+    """Our client id there; empty: OpenEMR is not passed on to."""
+    emr_private_key: SecretStr = SecretStr("")
+    """Private RSA key in PEM form by which OpenEMR knows us."""
+    emr_site: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = "default"
+    """Site within OpenEMR."""
+    emr_scopes: ScopeList = DEFAULT_EMR_SCOPES
+    """What is asked for of OpenEMR, comma-separated."""
 
     database_url: SecretStr | None = None
     """SQLAlchemy address of the database; wins over the parts below. Neither: SQLite in the data folder."""
@@ -293,7 +304,8 @@ class Settings(BaseSettings):
     picture_rate_limit: int = Field(default=1200, ge=0)
     """The same for pictures, which a person turns over quickly."""
     public_url: Address | None = None
-    """Where browsers reach the node, for example https://node.hospital.example; needed for OpenID."""
+    """Where browsers reach the node, for example https://node.hospital.example, for links in answers and for OpenID;
+    none: as each request says."""
     oidc_issuer: Address | None = None
     """Issuer of the OpenID provider that vouches for people; none: passwords only."""
     oidc_client_id: str = ""
@@ -307,6 +319,11 @@ class Settings(BaseSettings):
     oidc_roles: RoleList = ()
     """Roles here by value of that claim, comma-separated, value=role, the first that fits; whom none fits stays
     out."""
+
+    viewer_minutes: int = Field(default=30, ge=1, le=480)
+    """Life of a session of the viewer in minutes."""
+    viewer_dir: Path | None = None
+    """Folder with OHIF as `make viewer` makes it, for the API to serve itself; none: nginx serves it, or nobody."""
 
     api_host: str = "127.0.0.1"
     """Address on which the API listens; only the gateway should reach it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import asdict
+from http import HTTPStatus
 from typing import Any, Final, TypeVar
 
 import structlog
@@ -45,6 +46,11 @@ def refused() -> None:
     g.audit_outcome = Outcome.REFUSED
 
 
+def kept() -> None:
+    """Say that the present request has left an event already, which says more."""
+    g.audit_kept = True
+
+
 def install(app: Flask) -> None:
     """Keep an event of every request that is worth one, when it is answered.
 
@@ -67,7 +73,7 @@ def install(app: Flask) -> None:
 
 
 def _is_kept(app: Flask, response: Response) -> bool:
-    if request.endpoint is None or response.status_code == 429:
+    if request.endpoint is None or response.status_code == HTTPStatus.TOO_MANY_REQUESTS or g.get("audit_kept"):
         return False
     handler = handler_of(app, request.endpoint, request.method)
     if request.method in READING and not getattr(handler, "audited", False):
@@ -83,7 +89,7 @@ def _event(response: Response) -> AuditEvent:
         role=who.role if who else "",
         action=f"{request.method} {_pattern()}",
         object=_object(response),
-        outcome=g.get("audit_outcome") or _outcome(response.status_code),
+        outcome=g.get("audit_outcome") or outcome_of(response.status_code),
         status=response.status_code,
         request_id=request_id() or "",
         client=request.remote_addr or "",
@@ -105,7 +111,8 @@ def _object(response: Response) -> str:
     return in_path or made
 
 
-def _outcome(status: int) -> Outcome:
+def outcome_of(status: int) -> Outcome:
+    """Give what came of a request, by the HTTP status of its answer."""
     if status < _FIRST_ERROR:
         return Outcome.DONE
     return Outcome.REFUSED if status < _FIRST_FAULT_OF_OURS else Outcome.FAILED

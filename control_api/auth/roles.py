@@ -18,13 +18,13 @@ EVERYONE: Final = frozenset(Role)
 LOGGED_IN_PEOPLE: Final = PEOPLE
 """Everybody who has logged in, and no program."""
 ADMINS: Final = frozenset({Role.ADMIN})
-"""Those who decide which models run, and see how the node is set up."""
+"""Those who decide which models run, see how the node is set up, and say who may come in."""
 OPERATORS: Final = frozenset({Role.ADMIN, Role.RADIOLOGIST, Role.TECHNICIAN, Role.SERVICE})
 """Those who may start, repeat and stop work."""
 REVIEWERS: Final = frozenset({Role.RADIOLOGIST, Role.DOCTOR})
 """Those whose word makes a result final."""
-ADMINISTRATORS: Final = frozenset({Role.ADMIN})
-"""Those who say who may come in."""
+RECORD_READERS: Final = EVERYONE - {Role.TECHNICIAN}
+"""Those to whom the medical record may open at all; what of it, the gateway decides."""
 PUBLIC: Final[frozenset[Role]] = frozenset()
 """Nobody needs to be logged in."""
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from flask import Response, request, send_file
 from flask.views import MethodView
-from flask_jwt_extended import current_user
 
 from control_api import model_cards, model_decisions, uploads
+from control_api.auth.principal import current_user
 from control_api.auth.roles import ADMINS, serves
 from control_api.model_cards import ModelDetail, ModelHistory, ModelList, ShownVerification
 from control_api.openapi import APIBlueprint

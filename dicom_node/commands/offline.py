@@ -58,8 +58,10 @@ def _print_json(document: Mapping[str, Any]) -> None:
               help="Send this folder instead of the built-in phantom.")  # fmt: skip
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), default=Path("demo-output"),
               show_default=True, help="Where the demonstration keeps its node and results.")  # fmt: skip
-def demo(study: Path | None, out: Path) -> None:
+@click.option("--viewer", type=click.Path(exists=True, file_okay=False, path_type=Path),
+              help="Serve OHIF from this folder, as `make viewer` makes it.")  # fmt: skip
+def demo(study: Path | None, out: Path, viewer: Path | None) -> None:
     """Start an embedded node, send a study over C-STORE, and show what comes back."""
     from dicom_node.demo.run import run_demo
 
-    run_demo(study, out, keep_serving=sys.stdout.isatty())
+    run_demo(study, out, keep_serving=sys.stdout.isatty(), viewer=viewer)

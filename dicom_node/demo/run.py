@@ -56,7 +56,7 @@ class DemoNode:
     password: str
 
 
-def run_demo(study: Path | None, out: Path, keep_serving: bool) -> None:
+def run_demo(study: Path | None, out: Path, keep_serving: bool, viewer: Path | None = None) -> None:
     """Run the demonstration.
 
     Parameters
@@ -67,6 +67,8 @@ def run_demo(study: Path | None, out: Path, keep_serving: bool) -> None:
         Folder of the demonstration, made anew.
     keep_serving
         Whether the node goes on until Ctrl-C afterwards.
+    viewer
+        Folder with OHIF, which the node then serves.
 
     Raises
     ------
@@ -81,7 +83,7 @@ def run_demo(study: Path | None, out: Path, keep_serving: bool) -> None:
     found = scan(folder)
     if not found.series:
         raise ConfigurationError(f"{folder}: no DICOM instance in there")
-    with _running_node(out, clock, console) as node:
+    with _running_node(out, clock, console, viewer) as node:
         _send(found.series, node, console)
         for study_uid in sorted({series.study_instance_uid for series in found.series}):
             detail = _wait_for_decisions(node, study_uid, clock, console)
@@ -108,7 +110,7 @@ def _phantom(folder: Path, console: Console) -> Path:
 
 
 @contextmanager
-def _running_node(out: Path, clock: Clock, console: Console) -> Iterator[DemoNode]:
+def _running_node(out: Path, clock: Clock, console: Console, viewer: Path | None = None) -> Iterator[DemoNode]:
     environment = child_environment(
         {
             "NODE_DATA_DIR": str((out / "node").resolve()),
@@ -117,6 +119,7 @@ def _running_node(out: Path, clock: Clock, console: Console) -> Iterator[DemoNod
             "NODE_API_PORT": str(free_port()),
             "NODE_QUIET_TIME_S": "2",
             "NODE_RATE_LIMIT": "0",
+            **({"NODE_VIEWER_DIR": str(viewer.resolve())} if viewer else {}),
         }
     )
     settings = prepare(environment)

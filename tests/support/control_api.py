@@ -20,6 +20,7 @@ from control_api.auth.roles import known_scopes
 from control_api.changes import ChangeFeed
 from control_api.documents import Documents
 from control_api.events import Places
+from control_api.gateway.ports import Gateway
 from control_api.model_services import ModelServices
 from control_api.node_queries import NodeReadModel
 from control_api.node_services import NodeServices
@@ -157,6 +158,8 @@ class ControlAPI:
         Where answers are kept (in memory by default), and how long they are believed without a look at the database.
     event_streams
         Room for streams of events.
+    gateway
+        Servers behind the gateway; none by default.
     """
 
     engine: Engine
@@ -171,6 +174,7 @@ class ControlAPI:
     cache: ReadCache | None = None
     version_seconds: float = 0.0
     event_streams: int = 1
+    gateway: Gateway = field(default_factory=Gateway)
 
     def __post_init__(self) -> None:
         uid_source = CountingUIDSource()
@@ -200,6 +204,7 @@ class ControlAPI:
             clock=self.clock,
             uid_source=uid_source,
             options=APIOptions("9.8.7", "NEURONOVA", KEY, 60, self.folder, **self.options),
+            gateway=self.gateway,
         )
         self.app = create_app(self.services)
         self.client: FlaskClient = self.app.test_client()

@@ -25,6 +25,7 @@ PUBLIC_PATHS = {
     "/api/auth/oidc/login",
     "/api/auth/refresh",
     "/api/docs/",
+    "/api/emr/jwks.json",
     "/api/health/live",
     "/api/health/ready",
     "/api/openapi.json",
@@ -68,7 +69,13 @@ READS = [
 
 def _requests(app: Flask) -> list[tuple[str, str]]:
     def path(rule: Rule) -> str:
-        values = {"study_uid": STUDY, "name": "status.js", "model_id": BRAIN.model_id, "version": BRAIN.version}
+        values = {
+            "study_uid": STUDY,
+            "series_uid": SERIES,
+            "name": "status.js",
+            "model_id": BRAIN.model_id,
+            "version": BRAIN.version,
+        }
         given = {name: values.get(name, JOB) for name in rule.arguments}
         _, built = rule.build(given, append_unknown=False) or ("", "")
         return built

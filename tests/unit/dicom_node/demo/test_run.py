@@ -174,11 +174,18 @@ def test_a_folder_without_dicom_is_told_before_anything_starts(tmp_path: Path) -
 def test_the_command_takes_study_and_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """``make demo STUDY=…`` gives the folder by environment; an empty one is none."""
     called: list[tuple[object, ...]] = []
-    monkeypatch.setattr(run, "run_demo", lambda study, out, keep_serving: called.append((study, out, keep_serving)))
+    monkeypatch.setattr(
+        run, "run_demo", lambda study, out, keep_serving, viewer: called.append((study, out, keep_serving, viewer))
+    )
     runner = CliRunner()
     assert runner.invoke(cli, ["demo", "--out", str(tmp_path / "o")], env={"STUDY": str(tmp_path)}).exit_code == 0
     assert runner.invoke(cli, ["demo"], env={"STUDY": ""}).exit_code == 0
-    assert called == [(tmp_path, tmp_path / "o", False), (None, Path("demo-output"), False)]
+    assert runner.invoke(cli, ["demo", "--viewer", str(tmp_path)]).exit_code == 0
+    assert called == [
+        (tmp_path, tmp_path / "o", False, None),
+        (None, Path("demo-output"), False, None),
+        (None, Path("demo-output"), False, tmp_path),
+    ]
 
 
 def test_a_node_that_does_not_start_leaves_nothing_running(
