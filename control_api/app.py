@@ -9,7 +9,7 @@ from flask import Flask
 from control_api import docs_pages, metrics_page, problems, request_context, services, status_page
 from control_api.auth import gate, tokens
 from control_api.openapi import ProblemAPI, make_api
-from control_api.resources import auth, health, jobs, models, node, studies
+from control_api.resources import auth, health, jobs, master_data, models, node, studies
 from control_api.services import Services
 
 MAX_BODY_BYTES: Final = 1 << 20
@@ -50,4 +50,6 @@ def describe(app: Flask, version: str) -> ProblemAPI:
     api = make_api(app, version)
     for resource in (auth, health, node, jobs, studies, models):
         api.register_blueprint(resource.blueprint)
+    for blueprint in master_data.blueprints:
+        api.register_blueprint(blueprint)
     return api

@@ -21,6 +21,7 @@ from inference.selection import select
 from integrations.persistence.deployments import SQLDeploymentLog
 from integrations.persistence.engine import make_engine
 from integrations.persistence.job_store import JobStoreOptions, SQLJobStore
+from integrations.persistence.master_data import SQLMasterData
 from integrations.persistence.migrations import is_current
 from integrations.persistence.study_index import SQLStudyIndex
 from integrations.persistence.transactions import Transactions
@@ -51,6 +52,7 @@ def build_services(settings: Settings) -> Services:
         catalogue=catalogue,
         accounts=SQLUserStore(engine, clock),
         queries=ReadModel(Transactions(engine, clock)),
+        master_data=SQLMasterData(engine, clock),
         match=_matcher(catalogue, settings.character_sets),
         probes=_probes(settings, engine, queue),
         clock=clock,

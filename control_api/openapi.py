@@ -69,6 +69,10 @@ class APIBlueprint(Blueprint):  # type: ignore[misc]  # flask-smorest has no typ
         """Describe another answer."""
         return cast("Decorator", super().alt_response(status, response, **options))
 
+    def doc(self, **members: Any) -> Decorator:
+        """Describe what no schema does."""
+        return cast("Decorator", super().doc(**members))
+
     @staticmethod
     def _describe_access(doc: dict[str, Any], doc_info: dict[str, Any], **_: Any) -> dict[str, Any]:
         """Write the roles that ``control_api.auth.roles.serves`` noted beside the view's other facts."""

@@ -14,6 +14,7 @@ from control_api.queries import ReadModel
 from inference.domain.model_spec import ModelSpec
 from inference.domain.study import SeriesRevision
 from inference.ports import Clock, JobQueue, JobStore, ModelCatalogue, StudyIndex, UIDSource
+from integrations.persistence.master_data import SQLMasterData
 
 _KEY: Final = "neuronova-services"
 
@@ -113,6 +114,8 @@ class Services:
         Ports.
     queries
         The read side.
+    master_data
+        Medications, diagnoses and laboratory tests.
     match
         Gives the active models that want a series; raises NoMatchingModel with the reason where none does.
     probes
@@ -127,6 +130,7 @@ class Services:
     catalogue: Catalogue
     accounts: Accounts
     queries: ReadModel
+    master_data: SQLMasterData
     match: Callable[[SeriesRevision], Sequence[ModelSpec]]
     probes: Mapping[str, Probe]
     clock: Clock

@@ -45,6 +45,7 @@ from integrations.persistence.deliveries import SQLDeliveryLog
 from integrations.persistence.deployments import SQLDeploymentLog
 from integrations.persistence.engine import make_engine
 from integrations.persistence.job_store import JobStoreOptions, SQLJobStore
+from integrations.persistence.master_data import SQLMasterData
 from integrations.persistence.migrations import is_current, upgrade
 from integrations.persistence.study_index import SQLStudyIndex
 from integrations.persistence.users import SQLUserStore
@@ -151,6 +152,11 @@ def build_runner(settings: Settings) -> OnnxModelRunner:
 def build_users(settings: Settings) -> SQLUserStore:
     """Give the store of the API's users."""
     return SQLUserStore(make_engine(settings), SystemClock())
+
+
+def build_master_data(settings: Settings) -> SQLMasterData:
+    """Give the store of medications, diagnoses and laboratory tests."""
+    return SQLMasterData(make_engine(settings), SystemClock())
 
 
 def build_offline(settings: Settings) -> OfflineNode:

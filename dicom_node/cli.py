@@ -8,6 +8,7 @@ import click
 
 from dicom_node import __version__
 from dicom_node.commands.diagnose import conformance, doctor
+from dicom_node.commands.master_data import master_data
 from dicom_node.commands.models import models
 from dicom_node.commands.offline import demo, infer, inspect
 from dicom_node.commands.serve import api, migrate, receive, up, work
@@ -26,6 +27,7 @@ def cli() -> None:
 
 for command in (up, demo, receive, work, api, infer, inspect, models, migrate, users, conformance, doctor):
     cli.add_command(command)
+cli.add_command(master_data)
 
 
 def main() -> None:

@@ -23,6 +23,7 @@ from inference.domain.model_spec import ModelSpec
 from inference.domain.study import SeriesRevision
 from inference.errors import NoMatchingModel, QueueUnavailable, ReasonCode
 from integrations.persistence.job_store import SQLJobStore
+from integrations.persistence.master_data import SQLMasterData
 from integrations.persistence.study_index import SQLStudyIndex
 from integrations.persistence.tables import job_stages, jobs, series, studies
 from integrations.persistence.times import to_column
@@ -145,6 +146,7 @@ class ControlAPI:
             catalogue=self.catalogue,
             accounts=self.accounts,
             queries=ReadModel(Transactions(self.engine, self.clock)),
+            master_data=SQLMasterData(self.engine, self.clock),
             match=self._match,
             probes=self.probes,
             clock=self.clock,

@@ -43,12 +43,15 @@ READS = [
     "/api/studies",
     f"/api/studies/{STUDY}",
     "/api/models",
+    "/api/ocs/medications",
+    "/api/ocs/diagnoses",
+    "/api/lis/tests",
 ]
 
 
 def _requests(app: Flask) -> list[tuple[str, str]]:
     def path(rule: Rule) -> str:
-        values = {"study_uid": STUDY, "job_id": JOB, "name": "status.js"}
+        values = {"study_uid": STUDY, "job_id": JOB, "name": "status.js", "code": "A1"}
         _, built = rule.build({name: values[name] for name in rule.arguments}, append_unknown=False) or ("", "")
         return built
 
