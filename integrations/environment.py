@@ -27,7 +27,10 @@ GUIDE_NAMES: Final[Mapping[str, str]] = {
 
 FILE_SUFFIX: Final = "_FILE"
 FILE_FIELDS: Final = frozenset(
-    {"archive_rest_password", "database_url", "db_password", "redis_url", "queue_secret", "jwt_secret"}
+    {
+        *("archive_rest_password", "database_url", "db_password", "redis_url", "queue_secret", "jwt_secret"),
+        *("smtp_password", "webhook_secret"),
+    }
 )
 """Settings that may be given as the path of a file, as Docker and Kubernetes mount secrets."""
 
