@@ -18,7 +18,8 @@ from dicom_node.housekeeping import Dispatcher
 from dicom_node.infer import OfflineNode
 from dicom_node.inspect_folder import Inspector
 from dicom_node.intake import Intake
-from dicom_node.processes import ReceiverProcess, WorkerProcess
+from dicom_node.periodic_bootstrap import build_notifier, build_periodic_tasks
+from dicom_node.processes import Consumers, ReceiverProcess, WorkerProcess
 from dicom_node.receiver import Receiver as StorageReceiver
 from dicom_node.receiver import ReceiverOptions
 from dicom_node.spool import FolderSpool
@@ -37,10 +38,10 @@ from integrations.hl7.message import Sending
 from integrations.hl7.mllp import MLLPReportSink, Receiver
 from integrations.lineages import LineageFolder
 from integrations.logs import configure_logs
-from integrations.notify.log_notifier import LogNotifier
 from integrations.orthanc.commitment_reports import CommitmentReports, ListenAddress
 from integrations.orthanc.find_scu import FindSCUCounter
 from integrations.orthanc.peer import Peer
+from integrations.periodic_queue import periodic_consumer
 from integrations.persistence.deliveries import SQLDeliveryLog
 from integrations.persistence.deployments import SQLDeploymentLog
 from integrations.persistence.engine import make_engine
@@ -228,7 +229,7 @@ def build_worker(settings: Settings, queue: QueueName, threads: int) -> WorkerPr
         results=FolderResultStore(settings.results_dir),
         destinations=_destinations(settings),
         deliveries=SQLDeliveryLog(engine, clock),
-        notifier=LogNotifier(),
+        notifier=build_notifier(settings, engine),
         clock=clock,
         decoders=DecoderSupply(keeps_ready=True),
     )
@@ -239,8 +240,10 @@ def build_worker(settings: Settings, queue: QueueName, threads: int) -> WorkerPr
         worker.run(hint)
         dispatcher.hurry()
 
-    consumer = make_job_queue(settings, run).consumer(queue, threads)
-    return WorkerProcess(consumer, dispatcher, settings.reap_interval_s)
+    consumers = [make_job_queue(settings, run).consumer(queue, threads)]
+    if queue is QueueName.DELIVERY:
+        consumers.append(periodic_consumer(settings, build_periodic_tasks(settings, engine)))
+    return WorkerProcess(Consumers(consumers), dispatcher, settings.reap_interval_s)
 
 
 def _job_store(settings: Settings, engine: Engine) -> SQLJobStore:
