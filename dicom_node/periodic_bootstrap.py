@@ -81,7 +81,7 @@ def build_senders(settings: Settings) -> dict[str, Sender]:
 
 def _mail_server(settings: Settings, host: str) -> MailServer:
     login = Login(settings.smtp_user, settings.smtp_password.get_secret_value()) if settings.smtp_user else None
-    return MailServer(host, settings.smtp_port, settings.smtp_security, login, settings.smtp_ca_file)
+    return MailServer(host, settings.smtp_port, settings.smtp_security, login, settings.smtp_ca_bundle)
 
 
 def build_patient_sync(settings: Settings, engine: Engine, emr_auth: httpx.Auth | None = None) -> PatientSync:

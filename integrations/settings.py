@@ -296,7 +296,7 @@ class Settings(BaseSettings):
     """User; empty: no login."""
     smtp_password: SecretStr = SecretStr("")
     """Password."""
-    smtp_ca_file: Path | None = None
+    smtp_ca_bundle: Path | None = None
     """Certificates of the authority that the mail server's is signed by; none: those that the system trusts."""
     email_from: MailAddress | None = None
     """Sender of e-mail."""

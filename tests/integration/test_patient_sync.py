@@ -5,18 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from click.testing import CliRunner
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 
+from dicom_node import bootstrap
+from dicom_node.cli import cli
 from integrations.fhir.client import HAPIReportSink
 from integrations.orthanc.rest import OrthancREST
 from integrations.patients.emr import EMRPatients
 from integrations.patients.orthanc import OrthancPatients
 from integrations.patients.synchroniser import PatientSynchroniser, SourceReport
+from integrations.persistence.engine import make_engine
+from integrations.persistence.periodic_runs import SQLTurns
 from integrations.system import SystemClock
 from tests.support.emr import BASE, FakeEMR, emr_patient
 from tests.support.fhir_server import FHIRServer
@@ -154,3 +160,27 @@ def test_a_patient_that_is_there_twice_is_a_persons_work(
 
     assert done(report) == {"conflicts": 1}
     assert [one["meta"]["versionId"] for one in patients(fhir_server, "TWICE")] == ["1", "1"]
+
+
+def test_the_command_says_what_it_did(
+    orthanc: OrthancServer, fhir_server: FHIRServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By source, without a name or a number; its report is kept beside those of the crontab."""
+    send(orthanc, 7, PatientID="BY-HAND", PatientName="Doe^Jane")
+    monkeypatch.setattr(bootstrap, "configure_logs", lambda _: None)
+    monkeypatch.setenv("NODE_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("NODE_ARCHIVE_REST_URL", orthanc.url)
+    monkeypatch.setenv("NODE_REPORT_URL", fhir_server.base_url)
+
+    first = CliRunner().invoke(cli, ["sync-patients"])
+    again = CliRunner().invoke(cli, ["sync-patients", "--changed"])
+
+    assert (first.exit_code, again.exit_code) == (0, 0)
+    assert "orthanc: created " in first.output
+    assert "created 0, updated 0" in again.output
+    assert not [word for word in ("BY-HAND", "Doe") if word in first.output]
+    (stored,) = patients(fhir_server, "BY-HAND")
+    assert stored["name"][0]["family"] == "Doe"
+    kept = SQLTurns(make_engine(bootstrap.load()), SystemClock()).last_report("sync_patients")
+    assert kept is not None
+    assert kept[1]["orthanc"]["error"] is None
