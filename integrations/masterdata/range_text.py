@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any, Final
 
 _NUMBER: Final = r"[-+]?\d+(?:\.\d+)?"
@@ -51,4 +52,4 @@ def _number(value: float | None) -> str:
     """Write a number so that it is read back as it is, never with an exponent."""
     if value is None:
         return ""
-    return str(int(value)) if value == int(value) else f"{value:.12f}".rstrip("0")
+    return f"{Decimal(str(value)):f}".removesuffix(".0")

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Row, Table, insert, or
 
 from inference.errors import EntryChanged, EntryExists, EntryNotFound
 from inference.ports import Clock
-from integrations.masterdata.entries import Entry, dotted, values_of
+from integrations.masterdata.entries import LONGEST_CODE, Entry, dotted, values_of
 from integrations.masterdata.files import FileRow
 from integrations.masterdata.imports import ImportReport, Known, Plan, plan
 from integrations.masterdata.kinds import DIAGNOSES, LAB_TESTS, MEDICATIONS, Kind
@@ -186,8 +186,7 @@ class SQLMasterData:
 
         def take_over(connection: Connection) -> ImportReport:
             """Compare and write."""
-            codes = {kind.normal_code(row.values.get("code", "")) for row in rows}
-            wanted = plan(kind, rows, _known_by_code(connection, kind, codes), only_new=only_new)
+            wanted = plan(kind, rows, _known_by_code(connection, kind, _codes(kind, rows)), only_new=only_new)
             applied = not (all_or_nothing and wanted.rejections)
             if applied:
                 self._carry_out(connection, kind, wanted)
@@ -236,6 +235,12 @@ def _conditions(table: Table, kind: Kind, query: EntryQuery) -> Iterator[ColumnE
         begins = {word.upper(), dotted(word)}
         codes = [column.startswith(one, autoescape=True) for column in (table.c.code, further) for one in begins]
         yield or_(table.c.search_text.contains(word, autoescape=True), *codes)
+
+
+def _codes(kind: Kind, rows: Sequence[FileRow]) -> set[str]:
+    """Give the codes that may be known; what a file holds in their place may be anything, and goes to no database."""
+    codes = {kind.normal_code(row.values.get("code", "")) for row in rows}
+    return {code for code in codes if code.isascii() and len(code) <= LONGEST_CODE}
 
 
 def _known_by_code(connection: Connection, kind: Kind, codes: Collection[str]) -> dict[str, Known]:

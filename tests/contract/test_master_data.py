@@ -194,6 +194,13 @@ def test_valid_entries_are_taken_beside_others(kept: SQLMasterData) -> None:
     assert [known.entry.code for known in kept.every(MEDICATIONS)] == ["M2", "M4"]
 
 
+@pytest.mark.parametrize("code", ["\ud800", "x" * 100_000, None, ["A"], {"A": 1}, "가", "", "\x00"])
+def test_what_is_no_code_is_rejected_and_goes_to_no_database(kept: SQLMasterData, code: object) -> None:
+    """A file may hold anything in its place, also what no database takes."""
+    report = kept.take_over(MEDICATIONS, [FileRow(2, {"code": code, "name_en": "x"})])
+    assert (report.created, report.rejected) == (0, 1)
+
+
 def test_an_import_changes_what_differs(kept: SQLMasterData) -> None:
     """Its version counts up; a deactivated entry stays so."""
     kept.take_over(MEDICATIONS, rows_of("a", "b"))
