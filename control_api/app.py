@@ -29,6 +29,7 @@ from control_api.resources import (
     fhir,
     health,
     jobs,
+    master_data,
     models,
     node,
     ris,
@@ -116,4 +117,6 @@ def describe(app: Flask, version: str) -> ProblemAPI:
     for resource in _RESOURCES:
         api.register_blueprint(resource.blueprint)
     api.register_blueprint(dicom_web.blueprint_of_ris)
+    for blueprint in master_data.blueprints:
+        api.register_blueprint(blueprint)
     return api

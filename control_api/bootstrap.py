@@ -36,6 +36,7 @@ from integrations.persistence.deployments import SQLDeploymentLog
 from integrations.persistence.engine import make_engine
 from integrations.persistence.identities import SQLIdentities
 from integrations.persistence.job_store import JobStoreOptions, SQLJobStore
+from integrations.persistence.master_data import SQLMasterData
 from integrations.persistence.migrations import is_current
 from integrations.persistence.node_reports import SQLPeerLog, SQLWorkerRoll
 from integrations.persistence.service_accounts import SQLServiceAccounts
@@ -90,6 +91,7 @@ def build_services(settings: Settings, sources: Mapping[str, Source] = MappingPr
         changes=changes,
         documents=Documents(make_read_cache(settings, clock), changes),
         event_places=Places(settings.event_streams),
+        master_data=SQLMasterData(engine, clock),
         match=_matcher(catalogue, settings.character_sets),
         probes=_probes(settings, engine, queue),
         models=_models(settings, engine, catalogue, log),

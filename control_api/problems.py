@@ -64,6 +64,10 @@ STATUS: Final[Mapping[type[errors.NodeError], HTTPStatus]] = MappingProxyType(
         errors.JobCancelled: HTTPStatus.CONFLICT,
         errors.QueueUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
         errors.StoreUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+        errors.EntryNotFound: HTTPStatus.NOT_FOUND,
+        errors.EntryExists: HTTPStatus.CONFLICT,
+        errors.EntryChanged: HTTPStatus.PRECONDITION_FAILED,
+        errors.ImportRefused: HTTPStatus.UNPROCESSABLE_ENTITY,
     }
 )
 """HTTP status of every leaf of the error tree; a test walks the tree and demands an entry for each."""

@@ -32,6 +32,7 @@ from control_api.queries import ReadModel
 from inference.domain.model_spec import ModelSpec
 from inference.domain.study import SeriesRevision
 from inference.ports import Clock, JobQueue, JobStore, ModelCatalogue, StudyIndex, UIDSource
+from integrations.persistence.master_data import SQLMasterData
 
 __all__ = [
     "APIOptions",
@@ -115,6 +116,8 @@ class Services:
         Answers that were given a moment ago.
     event_places
         Room for streams of events.
+    master_data
+        Medications, diagnoses and laboratory tests.
     match
         Gives the active models that want a series; raises NoMatchingModel with the reason where none does.
     probes
@@ -143,6 +146,7 @@ class Services:
     changes: ChangeFeed
     documents: Documents
     event_places: Places
+    master_data: SQLMasterData
     match: Callable[[SeriesRevision], Sequence[ModelSpec]]
     probes: Mapping[str, Probe]
     clock: Clock

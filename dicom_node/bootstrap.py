@@ -22,7 +22,8 @@ from dicom_node.inspect_folder import Inspector
 from dicom_node.intake import Intake
 from dicom_node.model_trials import LEASE_SECONDS, ModelTrials
 from dicom_node.peer_probes import PeerRounds
-from dicom_node.processes import ReceiverProcess, WorkerProcess
+from dicom_node.periodic_bootstrap import build_notifier, build_periodic_tasks
+from dicom_node.processes import Consumers, ReceiverProcess, WorkerProcess
 from dicom_node.receiver import Receiver as StorageReceiver
 from dicom_node.receiver import ReceiverOptions
 from dicom_node.spool import FolderSpool
@@ -46,14 +47,15 @@ from integrations.hl7.mllp import MLLPReportSink, Receiver
 from integrations.lineages import LineageFolder
 from integrations.logs import configure_logs
 from integrations.machine import machine_facts
-from integrations.notify.log_notifier import LogNotifier
 from integrations.orthanc.commitment_reports import CommitmentReports, ListenAddress
 from integrations.orthanc.find_scu import FindSCUCounter
 from integrations.orthanc.peer import Peer
+from integrations.periodic_queue import periodic_consumer
 from integrations.persistence.deliveries import SQLDeliveryLog
 from integrations.persistence.deployments import SQLDeploymentLog
 from integrations.persistence.engine import make_engine
 from integrations.persistence.job_store import JobStoreOptions, SQLJobStore
+from integrations.persistence.master_data import SQLMasterData
 from integrations.persistence.migrations import is_current, upgrade
 from integrations.persistence.node_reports import SQLPeerLog, SQLWorkerRoll, spool_bytes
 from integrations.persistence.sessions import SQLSessions
@@ -173,6 +175,11 @@ def build_users(settings: Settings) -> SQLUserStore:
     return SQLUserStore(make_engine(settings), SystemClock())
 
 
+def build_master_data(settings: Settings) -> SQLMasterData:
+    """Give the store of medications, diagnoses and laboratory tests."""
+    return SQLMasterData(make_engine(settings), SystemClock())
+
+
 def build_offline(settings: Settings) -> OfflineNode:
     """Give what ``dicom-node infer`` needs."""
     return OfflineNode(_offline_catalogue(settings), build_runner(settings), SystemClock(), settings.character_sets)
@@ -250,7 +257,7 @@ def build_worker(settings: Settings, queue: QueueName, threads: int) -> WorkerPr
         results=FolderResultStore(settings.results_dir),
         destinations=_destinations(settings),
         deliveries=SQLDeliveryLog(engine, clock),
-        notifier=LogNotifier(),
+        notifier=build_notifier(settings, engine),
         clock=clock,
         decoders=DecoderSupply(keeps_ready=True),
     )
@@ -270,12 +277,13 @@ def build_worker(settings: Settings, queue: QueueName, threads: int) -> WorkerPr
                 peers.round()
         dispatcher.hurry()
 
-    consumer = make_job_queue(settings, run).consumer(queue, threads)
+    consumers = [make_job_queue(settings, run).consumer(queue, threads)]
     if queue is QueueName.INFERENCE:
         chores = _inference_chores(settings, engine, owner, threads)
     else:
         chores = _delivery_chores(settings, engine, owner, threads, peers)
-    return WorkerProcess(consumer, dispatcher, settings.reap_interval_s, chores)
+        consumers.append(periodic_consumer(settings, build_periodic_tasks(settings, engine)))
+    return WorkerProcess(Consumers(consumers), dispatcher, settings.reap_interval_s, chores)
 
 
 def _inference_chores(settings: Settings, engine: Engine, owner: str, threads: int) -> list[Chore]:

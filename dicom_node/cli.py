@@ -8,8 +8,10 @@ import click
 
 from dicom_node import __version__
 from dicom_node.commands.diagnose import conformance, doctor
+from dicom_node.commands.master_data import master_data
 from dicom_node.commands.models import models
 from dicom_node.commands.offline import demo, infer, inspect
+from dicom_node.commands.patients import sync_patients
 from dicom_node.commands.serve import api, migrate, receive, up, work
 from dicom_node.commands.users import users
 from inference.errors import ConfigurationError, NodeError
@@ -26,6 +28,8 @@ def cli() -> None:
 
 for command in (up, demo, receive, work, api, infer, inspect, models, migrate, users, conformance, doctor):
     cli.add_command(command)
+cli.add_command(master_data)
+cli.add_command(sync_patients)
 
 
 def main() -> None:

@@ -27,6 +27,44 @@ class Consumer(Protocol):
         """Finish what is being worked on, within a bound, and end ``run``."""
 
 
+class Consumers:
+    """Several consumers as one: where one ends, all do.
+
+    Parameters
+    ----------
+    consumers
+        At least one.
+    """
+
+    def __init__(self, consumers: Sequence[Consumer]) -> None:
+        self._consumers = tuple(consumers)
+
+    def run(self) -> None:
+        """Work until told to stop, or until one of them ends by itself."""
+        threads = [Thread(target=self._run, args=(one,), name="consumer") for one in self._consumers[1:]]
+        for thread in threads:
+            thread.start()
+        try:
+            self._consumers[0].run()
+        finally:
+            self.stop()
+            for thread in threads:
+                thread.join()
+
+    def stop(self) -> None:
+        """Make each finish what is being worked on, within a bound."""
+        for consumer in self._consumers:
+            consumer.stop()
+
+    def _run(self, consumer: Consumer) -> None:
+        try:
+            consumer.run()
+        except Exception:  # the worker's border: the others end, and the process sees it
+            LOG.exception("consumer.failed")
+        finally:
+            self.stop()
+
+
 class ReceiverProcess:
     """The SCP and the assembler.
 

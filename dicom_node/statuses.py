@@ -57,6 +57,10 @@ STATUSES: Final[Mapping[type[errors.NodeError], int]] = MappingProxyType(
         errors.IllegalTransition: PROCESSING_FAILURE,
         errors.LeaseLost: PROCESSING_FAILURE,
         errors.JobCancelled: PROCESSING_FAILURE,
+        errors.EntryNotFound: PROCESSING_FAILURE,
+        errors.EntryExists: PROCESSING_FAILURE,
+        errors.EntryChanged: PROCESSING_FAILURE,
+        errors.ImportRefused: PROCESSING_FAILURE,
     }
 )
 """One entry for every leaf of the error tree; a test walks the tree. Today only the first three reach a sender."""

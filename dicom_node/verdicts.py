@@ -68,6 +68,10 @@ VERDICTS: Final[Mapping[type[errors.NodeError], Verdict]] = MappingProxyType(
         errors.JobCancelled: Verdict.DROP,
         errors.QueueUnavailable: Verdict.RETRY,
         errors.StoreUnavailable: Verdict.RETRY,
+        errors.EntryNotFound: Verdict.FAIL,
+        errors.EntryExists: Verdict.FAIL,
+        errors.EntryChanged: Verdict.FAIL,
+        errors.ImportRefused: Verdict.FAIL,
     }
 )
 """One entry for every leaf of the error tree; a test walks the tree."""

@@ -41,14 +41,19 @@
     │   ├── AccountExists           account.exists              409
     │   ├── AccountInvalid          account.invalid             422
     │   └── LastAdministrator       account.last_administrator  409
-    └── JobError
-        ├── JobNotFound             job.not_found               404
-        ├── StudyNotFound           study.not_found             404
-        ├── IllegalTransition       job.illegal_transition      409
-        ├── LeaseLost               job.lease_lost              the work belongs to somebody else now
-        ├── JobCancelled            job.cancelled
-        ├── QueueUnavailable *      job.queue_unavailable       503
-        └── StoreUnavailable *      job.store_unavailable       503
+    ├── JobError
+    │   ├── JobNotFound             job.not_found               404
+    │   ├── StudyNotFound           study.not_found             404
+    │   ├── IllegalTransition       job.illegal_transition      409
+    │   ├── LeaseLost               job.lease_lost              the work belongs to somebody else now
+    │   ├── JobCancelled            job.cancelled
+    │   ├── QueueUnavailable *      job.queue_unavailable       503
+    │   └── StoreUnavailable *      job.store_unavailable       503
+    └── MasterDataError
+        ├── EntryNotFound           masterdata.not_found        404
+        ├── EntryExists             masterdata.exists           409
+        ├── EntryChanged            masterdata.changed          412
+        └── ImportRefused           masterdata.import_refused   422
                                                                  * retryable
 
 A message is written for a person and never holds patient data. The DICOM, HTTP and queue borders each map this
@@ -476,6 +481,36 @@ class StoreUnavailable(JobError):
 
     code = "job.store_unavailable"
     retryable = True
+
+
+class MasterDataError(NodeError):
+    """A request about master data cannot be met."""
+
+    stage = Stage.CONFIGURE
+
+
+class EntryNotFound(MasterDataError):
+    """There is no such entry."""
+
+    code = "masterdata.not_found"
+
+
+class EntryExists(MasterDataError):
+    """There is an entry with this code already."""
+
+    code = "masterdata.exists"
+
+
+class EntryChanged(MasterDataError):
+    """Somebody changed the entry meanwhile."""
+
+    code = "masterdata.changed"
+
+
+class ImportRefused(MasterDataError):
+    """The file cannot be read as master data."""
+
+    code = "masterdata.import_refused"
 
 
 def leaves(root: type[NodeError] = NodeError) -> Iterator[type[NodeError]]:

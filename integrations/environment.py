@@ -37,6 +37,8 @@ FILE_FIELDS: Final = frozenset(
         "queue_secret",
         "redis_url",
         "emr_private_key",
+        "smtp_password",
+        "webhook_secret",
     }
 )
 """Settings that may be given as the path of a file, as Docker and Kubernetes mount secrets."""

@@ -106,6 +106,23 @@ class FolderResultStore(ResultStore):
         """
         return _parsed(Report, _read(self._present(job_id) / "report.json"))
 
+    def remove(self, job_id: JobID) -> bool:
+        """Delete a job's results, and tell whether there were any.
+
+        Raises
+        ------
+        StoreUnavailable
+            If they cannot be deleted.
+        """
+        home = self._folder(job_id)
+        if not home.is_dir():
+            return False
+        try:
+            shutil.rmtree(home)
+        except OSError as error:
+            raise StoreUnavailable(f"the result cannot be removed ({type(error).__name__})") from error
+        return True
+
     def _folder(self, job_id: JobID) -> Path:
         if not job_id.isalnum():
             raise JobNotFound("there is no such job")

@@ -6,7 +6,7 @@ import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, tzinfo
+from datetime import UTC, time, tzinfo
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal
@@ -26,6 +26,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from inference.charsets import is_known
 from inference.domain.charsets import LATIN_1, CharacterSets
 from inference.domain.identifiers import AETitle
+from inference.domain.job import TERMINAL, JobState
 from inference.errors import ConfigurationError
 from integrations.environment import Source, find_sources, is_ours, read_variables, variable_name
 from integrations.kept_secrets import keep_secret
@@ -146,6 +147,28 @@ def _role_of_value(value: object) -> tuple[str, str]:
     return claimed.strip(), role
 
 
+def _time_of_day(text: str) -> str:
+    """Read ``HH:MM``, or ``never``."""
+    try:
+        return text if text == "never" else time.fromisoformat(text).strftime("%H:%M")
+    except ValueError as error:
+        raise ValueError("write a time of day such as 07:00, or never") from error
+
+
+def _ended_state(value: object) -> JobState:
+    state = str(value).strip().upper()
+    if state not in {one.value for one in TERMINAL}:
+        raise ValueError(f"write states in which jobs end: {', '.join(sorted(TERMINAL))}")
+    return JobState(state)
+
+
+def _mail_address(text: str) -> str:
+    name, at, domain = text.strip().rpartition("@")
+    if not (at and name and domain) or any(mark in text for mark in "\r\n<>,; "):
+        raise ValueError("write a plain e-mail address, for example radiology@hospital.example")
+    return text.strip()
+
+
 AE = Annotated[AETitle, PlainValidator(lambda value: AETitle(str(value)))]
 AEList = Annotated[tuple[AE, ...], BeforeValidator(_split)]
 Address = Annotated[str, AfterValidator(_without_slash)]
@@ -164,6 +187,11 @@ CharsetList = Annotated[tuple[CharsetOfAE, ...], BeforeValidator(_split)]
 RoleOfValue = Annotated[tuple[str, str], PlainValidator(_role_of_value)]
 RoleList = Annotated[tuple[RoleOfValue, ...], BeforeValidator(_split)]
 ScopeList = Annotated[tuple[str, ...], BeforeValidator(_split)]
+AddressList = Annotated[tuple[Address, ...], BeforeValidator(_split)]
+MailAddress = Annotated[str, AfterValidator(_mail_address)]
+MailAddressList = Annotated[tuple[MailAddress, ...], BeforeValidator(_split)]
+EndedState = Annotated[JobState, PlainValidator(_ended_state)]
+EndedStateList = Annotated[tuple[EndedState, ...], BeforeValidator(_split)]
 PathList = Annotated[tuple[Path, ...], BeforeValidator(_split)]
 
 
@@ -267,6 +295,44 @@ class Settings(BaseSettings):
     """Site within OpenEMR."""
     emr_scopes: ScopeList = DEFAULT_EMR_SCOPES
     """What is asked for of OpenEMR, comma-separated."""
+    emr_patient_system: str = ""
+    """System under which the report server knows the EMR's patient numbers; empty: that of sources that name no
+    issuer."""
+
+    patient_sync_minutes: int = Field(default=0, ge=0, le=1440)
+    """Minutes between two synchronisations of the patients of archive and EMR to the report server; 0: none."""
+    spool_retention_days: int = Field(default=0, ge=0, le=36500)
+    """Days after which received images are removed, where everything about their study is delivered; 0: never."""
+    results_retention_days: int = Field(default=0, ge=0, le=36500)
+    """Days after which this node's copy of a delivered result is removed; it can then neither be reviewed nor
+    withdrawn by itself; 0: never."""
+
+    smtp_host: str | None = None
+    """Mail server; none: no e-mail."""
+    smtp_port: Port = 587
+    """Its TCP port."""
+    smtp_security: Literal["starttls", "tls", "none"] = "starttls"
+    """How it is spoken to: STARTTLS (mostly port 587), TLS from the first byte (465), or in the clear (25)."""
+    smtp_user: str = ""
+    """User; empty: no login."""
+    smtp_password: SecretStr = SecretStr("")
+    """Password."""
+    smtp_ca_bundle: Path | None = None
+    """Certificates of the authority that the mail server's is signed by; none: those that the system trusts."""
+    email_from: MailAddress | None = None
+    """Sender of e-mail."""
+    email_to: MailAddressList = ()
+    """Who gets e-mail, comma-separated."""
+    email_states: EndedStateList = (JobState.FAILED,)
+    """Ends of jobs that are told by e-mail, comma-separated, for example FAILED,REJECTED."""
+    summary_at: Annotated[str, AfterValidator(_time_of_day)] = "07:00"
+    """Time of day, at the site, after which the summary of the last 24 hours is sent by e-mail; or never."""
+    webhooks: AddressList = ()
+    """Addresses that are told of ends of jobs by a signed POST (docs/notifications.md), comma-separated."""
+    webhook_secret: Secret | None = None
+    """Key that signs them."""
+    webhook_states: EndedStateList = (JobState.COMPLETED, JobState.REJECTED, JobState.FAILED, JobState.WITHDRAWN)
+    """Ends of jobs that they are told, comma-separated."""
 
     database_url: SecretStr | None = None
     """SQLAlchemy address of the database; wins over the parts below. Neither: SQLite in the data folder."""
@@ -375,6 +441,15 @@ class Settings(BaseSettings):
         missing = [name for name, value in {**needed, "NODE_OIDC_ROLES": self.oidc_roles}.items() if not value]
         if self.oidc_issuer is not None and missing:
             raise ValueError(f"NODE_OIDC_ISSUER needs {', '.join(missing)} too")
+        return self
+
+    @model_validator(mode="after")
+    def _whole(self) -> Settings:
+        """Refuse what is named by half."""
+        if self.smtp_host is not None and (self.email_from is None or not self.email_to):
+            raise ValueError("NODE_SMTP_HOST needs NODE_EMAIL_FROM and NODE_EMAIL_TO")
+        if self.webhooks and self.webhook_secret is None:
+            raise ValueError("NODE_WEBHOOKS needs NODE_WEBHOOK_SECRET")
         return self
 
     @classmethod

@@ -48,13 +48,15 @@ class QueueConsumer:
         The Huey instance to read.
     workers
         Number of threads.
+    periodic
+        Whether the queue's crontab is looked at, too.
     """
 
-    def __init__(self, queue: Any, workers: int) -> None:
+    def __init__(self, queue: Any, workers: int, *, periodic: bool = False) -> None:
         self._consumer = _QuietConsumer(
             queue,
             workers=workers,
-            periodic=False,
+            periodic=periodic,
             worker_type="thread",
             initial_delay=0.05,
             max_delay=POLL_SECONDS,
@@ -171,14 +173,23 @@ def make_job_queue(settings: Settings, run: Run | None) -> HueyJobQueue:
     run
         What a worker does with a hint; None in a process that only sends.
     """
-    return HueyJobQueue({name: _huey(settings, name) for name in QueueName}, run)
+    return HueyJobQueue({name: open_queue(settings, name.value) for name in QueueName}, run)
 
 
-def _huey(settings: Settings, name: QueueName) -> Any:
+def open_queue(settings: Settings, name: str) -> Any:
+    """Give the Huey of one queue; nothing is connected yet to Redis.
+
+    Parameters
+    ----------
+    settings
+        Address and secret of the queue.
+    name
+        Of the queue.
+    """
     common = {
-        "name": f"neuronova_{name.value}",
+        "name": f"neuronova_{name}",
         "results": False,
-        "serializer": SignedSerializer(settings.queue_secret.get_secret_value(), salt=f"neuronova-{name.value}"),
+        "serializer": SignedSerializer(settings.queue_secret.get_secret_value(), salt=f"neuronova-{name}"),
     }
     if settings.redis_url is None:
         settings.queue_path.parent.mkdir(parents=True, exist_ok=True)

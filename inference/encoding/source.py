@@ -15,7 +15,6 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence as DicomSequence
 from pydicom.tag import BaseTag
-from pydicom.valuerep import PersonName
 
 from inference.domain.result import NameGroup, SourceSeries, Subject
 from inference.domain.study import SeriesRevision
@@ -93,7 +92,7 @@ def describe_subject(data_set: Dataset) -> Subject:
     data_set
         A normalised header.
     """
-    names = _name_groups(data_set.PatientName)
+    names = name_groups(str(data_set.PatientName))
     born = parse_date(str(data_set.PatientBirthDate))
     return Subject(
         patient_id=str(data_set.PatientID).strip(),
@@ -144,11 +143,17 @@ def _started_at(data_set: Dataset, site: tzinfo) -> datetime | None:
     return datetime.combine(day, moment, zone_of(data_set) or site)
 
 
-def _name_groups(name: PersonName) -> tuple[NameGroup, ...]:
-    """Split a name into its component groups: alphabetic, ideographic, phonetic; what is beyond them is none."""
+def name_groups(name: str) -> tuple[NameGroup, ...]:
+    """Split a name into its component groups: alphabetic, ideographic, phonetic; what is beyond them is none.
+
+    Parameters
+    ----------
+    name
+        A value of VR PN (PS3.5 section 6.2.1), decoded.
+    """
     return tuple(
         NameGroup(representation, *(part.strip() for part in group.split("^")[:_COMPONENTS]))
-        for representation, group in zip(_REPRESENTATIONS, str(name).split("="), strict=False)
+        for representation, group in zip(_REPRESENTATIONS, name.split("="), strict=False)
         if group.strip("^ ")
     )
 

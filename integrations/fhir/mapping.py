@@ -79,10 +79,20 @@ def _entry(links: Links, name: str, resource: Resource) -> Resource:
 
 def _patient(report: Report, systems: Mapping[str, str]) -> Resource:
     subject = report.subject
-    patient: Resource = {
-        "resourceType": "Patient",
-        "identifier": [identifiers.patient(subject, report.source.study_instance_uid, systems)],
-    }
+    return patient_of(subject, identifiers.patient(subject, report.source.study_instance_uid, systems))
+
+
+def patient_of(subject: Subject, identifier: Resource) -> Resource:
+    """Map a patient to a Patient.
+
+    Parameters
+    ----------
+    subject
+        As the source names them.
+    identifier
+        Under which they are found again.
+    """
+    patient: Resource = {"resourceType": "Patient", "identifier": [identifier]}
     return patient | present(
         {
             "name": _names(subject) or None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from http import HTTPStatus
+from typing import Any
 
 import httpx
 
@@ -61,14 +62,62 @@ class OrthancREST:
         """
         return self._request("GET", f"/instances/{orthanc_id}/file").content
 
-    def _request(self, method: str, path: str, content: bytes | None = None) -> httpx.Response:
+    def patients(self, since: int, limit: int) -> list[dict[str, Any]]:
+        """Give some of all patients, expanded (``GET /patients``); an empty list is the end.
+
+        Parameters
+        ----------
+        since, limit
+            How many to leave out, and how many to give at most.
+
+        Raises
+        ------
+        PeerUnavailable, PeerRefused
+        """
+        found = self._json(f"/patients?expand&since={since}&limit={limit}")
+        return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+    def first_instance(self, patient: dict[str, Any]) -> dict[str, Any]:
+        """Give the header of one of a patient's instances, decoded, names as keys; empty where there is none left.
+
+        Parameters
+        ----------
+        patient
+            As ``patients`` gave it.
+
+        Raises
+        ------
+        PeerUnavailable, PeerRefused
+        """
+        study = self._child("studies", patient.get("Studies"))
+        series = self._child("series", study.get("Series"))
+        instances = series.get("Instances") or []
+        header = self._json(f"/instances/{instances[0]}/simplified-tags") if instances else None
+        return header if isinstance(header, dict) else {}
+
+    def _child(self, level: str, ids: Any) -> dict[str, Any]:
+        found = self._json(f"/{level}/{ids[0]}") if ids else None
+        return found if isinstance(found, dict) else {}
+
+    def _json(self, path: str) -> Any:
+        """Get a document; None for what is gone meanwhile."""
+        try:
+            answer = self._request("GET", path, accepts_absence=True)
+            return None if answer.status_code == HTTPStatus.NOT_FOUND else answer.json()
+        except ValueError as error:
+            raise PeerUnavailable("the archive's REST API gave no JSON") from error
+
+    def _request(
+        self, method: str, path: str, content: bytes | None = None, *, accepts_absence: bool = False
+    ) -> httpx.Response:
         try:
             answer = self._client.request(method, self._base_url + path, content=content)
         except httpx.HTTPError as error:
             raise PeerUnavailable(f"the archive's REST API does not answer ({type(error).__name__})") from error
         if answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise PeerUnavailable(f"the archive's REST API answers {answer.status_code}")
-        if answer.status_code >= HTTPStatus.BAD_REQUEST:
+        absent = accepts_absence and answer.status_code == HTTPStatus.NOT_FOUND
+        if answer.status_code >= HTTPStatus.BAD_REQUEST and not absent:
             raise PeerRefused(f"the archive's REST API answers {answer.status_code}")
         return answer
 

@@ -81,7 +81,7 @@ class SQLSessions:
 
         def begin(connection: Connection) -> None:
             """Insert the session and its first token."""
-            _drop_expired(connection, to_column(now))
+            drop_expired(connection, to_column(now))
             row = {"session_id": session_id, "username": username, "created_at": to_column(now)}
             connection.execute(insert(sessions).values(**row, expires_at=to_column(expires_at)))
             _insert_token(connection, session_id, token, to_column(expires_at))
@@ -168,8 +168,16 @@ def _close(connection: Connection, now: datetime, *which: Any) -> None:
     connection.execute(update(sessions).where(sessions.c.closed_at.is_(None), *which).values(closed_at=now))
 
 
-def _drop_expired(connection: Connection, now: datetime) -> None:
-    """Drop sessions whose last token has expired; used tokens of living ones stay, to be recognised."""
+def drop_expired(connection: Connection, now: datetime) -> int:
+    """Drop sessions whose last token has expired, and give how many; used tokens of living ones stay, to be known.
+
+    Parameters
+    ----------
+    connection
+        For writing.
+    now
+        Naive UTC.
+    """
     gone = select(sessions.c.session_id).where(sessions.c.expires_at < now)
     connection.execute(delete(refresh_tokens).where(refresh_tokens.c.session_id.in_(gone)))
-    connection.execute(delete(sessions).where(sessions.c.expires_at < now))
+    return connection.execute(delete(sessions).where(sessions.c.expires_at < now)).rowcount

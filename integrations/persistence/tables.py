@@ -329,3 +329,92 @@ peer_probes: Final = Table(
     Column("reachable_at", UTC_TIME, nullable=True, doc="When it could last be used."),
 )
 """What each server answered when it was asked last."""
+
+medications: Final = Table(
+    "medications",
+    METADATA,
+    Column("code", String(32), primary_key=True),
+    Column("name_en", String(255), nullable=False),
+    Column("name_ko", String(255), nullable=False, default=""),
+    Column("atc_code", String(8), nullable=False, default=""),
+    Column("dose_form", String(64), nullable=False, default=""),
+    Column("strength", String(64), nullable=False, default=""),
+    Column("route", String(64), nullable=False, default=""),
+    Column("active", Boolean, nullable=False, default=True),
+    Column("version", Integer, nullable=False, default=1),
+    Column("created_at", UTC_TIME, nullable=False),
+    Column("updated_at", UTC_TIME, nullable=False),
+    Column("search_text", Text, nullable=False, doc="Names, folded: databases disagree on case and width."),
+)
+
+diagnoses: Final = Table(
+    "diagnoses",
+    METADATA,
+    Column("code", String(32), primary_key=True, doc="KCD."),
+    Column("name_en", String(255), nullable=False),
+    Column("name_ko", String(255), nullable=False, default=""),
+    Column("icd10_code", String(8), nullable=False, default=""),
+    Column("active", Boolean, nullable=False, default=True),
+    Column("version", Integer, nullable=False, default=1),
+    Column("created_at", UTC_TIME, nullable=False),
+    Column("updated_at", UTC_TIME, nullable=False),
+    Column("search_text", Text, nullable=False),
+)
+
+lab_tests: Final = Table(
+    "lab_tests",
+    METADATA,
+    Column("code", String(32), primary_key=True),
+    Column("name_en", String(255), nullable=False),
+    Column("name_ko", String(255), nullable=False, default=""),
+    Column("loinc_code", String(10), nullable=False, default=""),
+    Column("unit", String(32), nullable=False, default="", doc="UCUM."),
+    Column("specimen", String(64), nullable=False, default=""),
+    Column("reference_ranges", JSON, nullable=False),
+    Column("active", Boolean, nullable=False, default=True),
+    Column("version", Integer, nullable=False, default=1),
+    Column("created_at", UTC_TIME, nullable=False),
+    Column("updated_at", UTC_TIME, nullable=False),
+    Column("search_text", Text, nullable=False),
+)
+
+periodic_runs: Final = Table(
+    "periodic_runs",
+    METADATA,
+    Column("id", BIG_ID, primary_key=True, autoincrement=True),
+    Column("task", String(32), nullable=False),
+    Column("slot", String(32), nullable=False, doc="Which turn of it, e.g. the day."),
+    Column("attempt", Integer, nullable=False, default=1, doc="Fences a run that was taken over."),
+    Column("started_at", UTC_TIME, nullable=False, index=True),
+    Column("finished_at", UTC_TIME, nullable=True),
+    Column("error_code", String(64), nullable=True),
+    Column("report", JSON, nullable=True, doc="Counts; no patient data."),
+    UniqueConstraint("task", "slot"),
+)
+"""Turns of periodic work: whoever makes the row does it, so that several machines do it once."""
+
+notification_channels: Final = Table(
+    "notification_channels",
+    METADATA,
+    Column("channel", String(64), primary_key=True),
+    Column("since", UTC_TIME, nullable=False, doc="What ended before is not told."),
+)
+
+notifications: Final = Table(
+    "notifications",
+    METADATA,
+    Column("id", BIG_ID, primary_key=True, autoincrement=True),
+    Column("channel", String(64), nullable=False),
+    Column("event", String(64), nullable=False, doc="The same for everybody who is told of it."),
+    Column("kind", String(32), nullable=False),
+    Column("content", JSON, nullable=False, doc="No patient data."),
+    Column("state", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("created_at", UTC_TIME, nullable=False),
+    Column("next_run_at", UTC_TIME, nullable=True),
+    Column("settled_at", UTC_TIME, nullable=True),
+    Column("error", String(255), nullable=True),
+    UniqueConstraint("channel", "event"),
+    Index("ix_notifications_state_next_run_at", "state", "next_run_at"),
+)
+"""The outbox of notifications: a row for each event and channel."""

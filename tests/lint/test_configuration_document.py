@@ -31,6 +31,8 @@ def _default(value: object) -> str:
         value = value.get_secret_value()
     if value in (None, "", ()):
         return ""
+    if isinstance(value, tuple):
+        return f"`{','.join(map(str, value))}`"
     return f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
 
 

@@ -40,6 +40,7 @@ from integrations.persistence.deliveries import SQLDeliveryLog
 from integrations.persistence.deployments import SQLDeploymentLog
 from integrations.persistence.identities import SQLIdentities
 from integrations.persistence.job_store import SQLJobStore
+from integrations.persistence.master_data import SQLMasterData
 from integrations.persistence.node_reports import SQLPeerLog, SQLWorkerRoll
 from integrations.persistence.service_accounts import SQLServiceAccounts
 from integrations.persistence.sessions import SQLSessions
@@ -197,6 +198,7 @@ class ControlAPI:
             changes=changes,
             documents=Documents(self.cache or MemoryCache(self.clock), changes, self.version_seconds),
             event_places=Places(self.event_streams),
+            master_data=SQLMasterData(self.engine, self.clock),
             match=self._match,
             probes=self.probes,
             models=self._models(uid_source),

@@ -64,6 +64,9 @@ READS = [
     f"/api/models/{BRAIN.model_id}/{BRAIN.version}",
     f"/api/models/{BRAIN.model_id}/{BRAIN.version}/pictures/adult-a.png",
     f"/api/models/{BRAIN.model_id}/{BRAIN.version}/verification",
+    "/api/ocs/medications",
+    "/api/ocs/diagnoses",
+    "/api/lis/tests",
 ]
 
 

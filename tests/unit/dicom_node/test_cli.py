@@ -299,3 +299,13 @@ def test_migrate_makes_the_schema_and_may_be_repeated(node: Node, tmp_path: Path
         assert node("migrate").stdout == "schema is up to date\n"
     assert (tmp_path / "data" / "node.sqlite3").exists()
     assert is_embedded({})
+
+
+def test_master_data_are_entered_once(node: Node) -> None:
+    """The command may be given again: it says what it entered, and what was there."""
+    first = node("master-data", "seed")
+    again = node("master-data", "seed")
+
+    assert (first.exit_code, again.exit_code) == (0, 0)
+    assert all(line.endswith(" 0 there already") for line in first.output.splitlines())
+    assert [line.split(": ")[1].startswith("0 entered") for line in again.output.splitlines()] == [True] * 3

@@ -137,7 +137,7 @@ def test_our_services_start_with_the_environment_that_compose_gives(services: di
     for name in OURS:
         environment = {key: VARIABLE.sub(r"\2", value) for key, value in services[name]["environment"].items()}
         for key, value in environment.items():
-            if key.endswith("_FILE") and value:
+            if key.endswith("_FILE") and value:  # a site without e-mail and webhooks has no secret for them
                 secret = tmp_path / Path(value).name
                 secret.write_text("redis://:word@redis:6379/0" if "redis" in value else "x" * 64)
                 environment[key] = str(secret)

@@ -12,6 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from inference.domain.identifiers import AETitle
+from inference.domain.job import JobState
 from inference.errors import ConfigurationError
 from integrations.environment import GUIDE_NAMES, read_variables
 from integrations.settings import ArchivePeer, Settings, load_settings
@@ -222,6 +223,49 @@ def test_what_is_no_address_is_a_fault(name: str, value: str) -> None:
     """Said with the name of the variable."""
     with pytest.raises(ConfigurationError, match=name):
         load_settings({name: value}, keep_secrets=False)
+
+
+MAIL = {
+    "NODE_SMTP_HOST": "mail.example",
+    "NODE_EMAIL_FROM": "a@b.example",
+    "NODE_EMAIL_TO": "c@d.example, e@f.example",
+}
+
+
+def test_who_is_told_of_ends_is_read(tmp_path: Path) -> None:
+    """Recipients, addresses and states are lists; secrets may be files."""
+    (tmp_path / "secret").write_text(SECRET)
+    addresses, secret = "https://a.example/x,http://b.example/", str(tmp_path / "secret")
+    hooks = {"NODE_WEBHOOKS": addresses, "NODE_WEBHOOK_SECRET_FILE": secret}
+    states = {"NODE_EMAIL_STATES": "failed, REJECTED", "NODE_SUMMARY_AT": "06:30"}
+    settings = load_settings({**MAIL, **hooks, **states}, keep_secrets=False)
+    assert settings.email_to == ("c@d.example", "e@f.example")
+    assert settings.email_states == (JobState.FAILED, JobState.REJECTED)
+    assert (settings.summary_at, settings.webhooks) == ("06:30", ("https://a.example/x", "http://b.example"))
+    assert load_settings({**MAIL, "NODE_SUMMARY_AT": "never"}, keep_secrets=False).summary_at == "never"
+
+
+@pytest.mark.parametrize(
+    ("env", "name"),
+    [
+        ({"NODE_SMTP_HOST": "mail.example"}, "NODE_EMAIL_FROM"),
+        ({**MAIL, "NODE_EMAIL_TO": ""}, "NODE_EMAIL_TO"),
+        ({**MAIL, "NODE_EMAIL_TO": "nobody"}, "NODE_EMAIL_TO"),
+        ({**MAIL, "NODE_EMAIL_FROM": "Node <a@b.example>"}, "NODE_EMAIL_FROM"),
+        ({**MAIL, "NODE_EMAIL_FROM": "a@b.example\nBcc: x@y.example"}, "NODE_EMAIL_FROM"),
+        ({**MAIL, "NODE_EMAIL_STATES": "QUEUED"}, "NODE_EMAIL_STATES"),
+        ({**MAIL, "NODE_SUMMARY_AT": "seven"}, "NODE_SUMMARY_AT"),
+        ({**MAIL, "NODE_SMTP_SECURITY": "ssl"}, "NODE_SMTP_SECURITY"),
+        ({"NODE_WEBHOOKS": "https://a.example"}, "NODE_WEBHOOK_SECRET"),
+        ({"NODE_WEBHOOKS": "a.example", "NODE_WEBHOOK_SECRET": SECRET}, "NODE_WEBHOOKS"),
+        ({"NODE_WEBHOOKS": "https://a.example", "NODE_WEBHOOK_SECRET": "short"}, "NODE_WEBHOOK_SECRET"),
+        ({"NODE_SPOOL_RETENTION_DAYS": "-1"}, "NODE_SPOOL_RETENTION_DAYS"),
+    ],
+)
+def test_what_is_told_by_half_is_a_fault(env: dict[str, str], name: str) -> None:
+    """A node that would tell nobody, or anybody, does not start."""
+    with pytest.raises(ConfigurationError, match=name):
+        load_settings(env, keep_secrets=False)
 
 
 def test_an_empty_variable_is_absent() -> None:

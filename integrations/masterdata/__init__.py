@@ -1,0 +1,1 @@
+"""What orders and results are coded with: medications, diagnoses and laboratory tests; no database in here."""

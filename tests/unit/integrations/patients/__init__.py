@@ -1,0 +1,1 @@
+"""Patients of archive and EMR."""
