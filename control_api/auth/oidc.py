@@ -110,7 +110,7 @@ def _account(options: OIDCOptions, claims: Mapping[str, Any]) -> str | None:
     if role is None:
         return None
     if not isinstance(username, str) or not isinstance(claims["sub"], str):
-        raise ValueError("the provider names nobody")
+        raise OAuthError("the provider names nobody")
     return services().identities.sign_in(Identity(claims["iss"], claims["sub"]), username, role)
 
 
