@@ -101,8 +101,8 @@ def _object(response: Response) -> str:
     if said is not None:
         return said
     in_path = " ".join(str(value) for value in (request.view_args or {}).values())
-    made = response.headers.get("Location", "").partition("?")[0].rstrip("/").rpartition("/")[2]
-    return in_path or made
+    place, _, query = response.headers.get("Location", "").partition("?")
+    return in_path or query or place.rpartition("/")[2]
 
 
 def _outcome(status: int) -> Outcome:

@@ -131,6 +131,18 @@ def test_what_was_made_is_named(api: ControlAPI) -> None:
     assert event.object == answer.json["jobs"][0]["job_id"]
 
 
+def test_of_several_that_were_made_it_is_named_where_they_are(api: ControlAPI) -> None:
+    """By what the answer says."""
+    api.has_study()
+    for number in (2, 3):
+        api.has_series(f"{STUDY}.{number}")
+
+    assert len(api.post("/api/jobs", {"study_uid": STUDY}).json["jobs"]) == 2
+
+    [event] = api.events()
+    assert event.object == f"study_uid={STUDY}"
+
+
 def test_queries_and_documents_are_not_in_the_trail(api: ControlAPI) -> None:
     """They may hold what is known of a patient."""
     api.post("/api/studies/1.2.3/complete?patient_id=SECRET-77", {"expected": {}})
