@@ -8,20 +8,20 @@ from typing import Any, Final, TypeVar
 
 from flask import Flask, request
 
-from integrations.persistence.users import PEOPLE, Role
+from integrations.persistence.users import Role
 
 View = TypeVar("View", bound=Callable[..., Any])
 
 
 EVERYONE: Final = frozenset(Role)
 """Any role, but somebody who is logged in."""
-LOGGED_IN_PEOPLE: Final = PEOPLE
+PEOPLE: Final = EVERYONE - {Role.SERVICE}
 """Everybody who has logged in, and no program."""
 OPERATORS: Final = frozenset({Role.ADMIN, Role.RADIOLOGIST, Role.TECHNICIAN, Role.SERVICE})
 """Those who may start, repeat and stop work."""
 REVIEWERS: Final = frozenset({Role.RADIOLOGIST, Role.DOCTOR})
 """Those whose word makes a result final."""
-ADMINISTRATORS: Final = frozenset({Role.ADMIN})
+ADMINS: Final = frozenset({Role.ADMIN})
 """Those who say who may come in."""
 PUBLIC: Final[frozenset[Role]] = frozenset()
 """Nobody needs to be logged in."""

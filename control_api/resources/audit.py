@@ -7,7 +7,7 @@ from typing import Any
 
 from flask.views import MethodView
 
-from control_api.auth.roles import ADMINISTRATORS, serves
+from control_api.auth.roles import ADMINS, serves
 from control_api.openapi import APIBlueprint
 from control_api.records import Listing
 from control_api.schemas.audit import AuditListSchema, AuditQuerySchema
@@ -23,7 +23,7 @@ class Audit(MethodView):
 
     @blueprint.arguments(AuditQuerySchema, location="query")
     @blueprint.response(HTTPStatus.OK, AuditListSchema)
-    @serves(ADMINISTRATORS)
+    @serves(ADMINS)
     def get(self, query: dict[str, Any]) -> Listing[AuditEvent]:
         """List what was done, newest first."""
         return services().audit_log.list_events(**query)

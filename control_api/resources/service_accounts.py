@@ -11,7 +11,7 @@ from flask.views import MethodView
 
 from control_api import people
 from control_api.auth import audit
-from control_api.auth.roles import ADMINISTRATORS, known_scopes, serves
+from control_api.auth.roles import ADMINS, known_scopes, serves
 from control_api.openapi import APIBlueprint
 from control_api.schemas.service_accounts import (
     APIKeyListSchema,
@@ -38,7 +38,7 @@ class ServiceAccounts(MethodView):
     """The list, and new programs."""
 
     @blueprint.response(HTTPStatus.OK, ServiceAccountListSchema)
-    @serves(ADMINISTRATORS)
+    @serves(ADMINS)
     def get(self) -> dict[str, Any]:
         """List all programs, and the scopes that there are."""
         return {"items": services().service_accounts.list(), "known_scopes": sorted(known_scopes(current_app))}
@@ -46,7 +46,7 @@ class ServiceAccounts(MethodView):
     @blueprint.arguments(NewServiceAccountSchema)
     @blueprint.response(HTTPStatus.CREATED, ServiceAccountSchema)
     @blueprint.alt_response(HTTPStatus.CONFLICT, HTTPStatus.CONFLICT.name)
-    @serves(ADMINISTRATORS)
+    @serves(ADMINS)
     def post(self, wanted: dict[str, Any]) -> ServiceAccount:
         """Let a program in; it has no key yet."""
         people.known(wanted["scopes"], known_scopes(current_app))
@@ -61,7 +61,7 @@ class OneServiceAccount(MethodView):
 
     @blueprint.response(HTTPStatus.OK, ServiceAccountSchema)
     @blueprint.alt_response(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_FOUND.name)
-    @serves(ADMINISTRATORS)
+    @serves(ADMINS)
     def get(self, name: str) -> ServiceAccount:
         """Show a program."""
         return services().service_accounts.get(name)
@@ -69,7 +69,7 @@ class OneServiceAccount(MethodView):
     @blueprint.arguments(ServiceAccountChangeSchema)
     @blueprint.response(HTTPStatus.OK, ServiceAccountSchema)
     @blueprint.alt_response(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_FOUND.name)
-    @serves(ADMINISTRATORS)
+    @serves(ADMINS)
     def patch(self, changes: dict[str, Any], name: str) -> ServiceAccount:
         """Change description, scopes or activity; all its keys follow at once."""
         people.known(changes.get("scopes", ()), known_scopes(current_app))
@@ -82,7 +82,7 @@ class Keys(MethodView):
 
     @blueprint.response(HTTPStatus.OK, APIKeyListSchema)
     @blueprint.alt_response(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_FOUND.name)
-    @serves(ADMINISTRATORS)
+    @serves(ADMINS)
     def get(self, name: str) -> dict[str, Sequence[APIKey]]:
         """List keys, without the keys themselves."""
         return {"items": services().service_accounts.keys(name)}
@@ -90,7 +90,7 @@ class Keys(MethodView):
     @blueprint.arguments(NewAPIKeySchema)
     @blueprint.response(HTTPStatus.CREATED, IssuedAPIKeySchema)
     @blueprint.alt_response(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_FOUND.name)
-    @serves(ADMINISTRATORS)
+    @serves(ADMINS)
     def post(self, wanted: dict[str, int | None], name: str) -> NewAPIKey:
         """Make a key. It is shown in this answer and never again; several may work at once, to change them over."""
         issued = services().service_accounts.issue_key(name, wanted["days"])
@@ -104,7 +104,7 @@ class OneKey(MethodView):
 
     @blueprint.response(HTTPStatus.NO_CONTENT)
     @blueprint.alt_response(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_FOUND.name)
-    @serves(ADMINISTRATORS)
+    @serves(ADMINS)
     def delete(self, name: str, key_id: str) -> None:
         """Take a key back; it stays in the list as revoked."""
         services().service_accounts.revoke_key(name, key_id)

@@ -10,7 +10,7 @@ from flask.views import MethodView
 
 from control_api import people
 from control_api.auth import audit
-from control_api.auth.roles import ADMINISTRATORS, serves
+from control_api.auth.roles import ADMINS, serves
 from control_api.openapi import APIBlueprint
 from control_api.schemas.users import (
     NewUserSchema,
@@ -30,7 +30,7 @@ class Users(MethodView):
     """The list, and new accounts."""
 
     @blueprint.response(HTTPStatus.OK, UserListSchema)
-    @serves(ADMINISTRATORS)
+    @serves(ADMINS)
     def get(self) -> dict[str, Sequence[User]]:
         """List all accounts."""
         return {"items": services().accounts.list()}
@@ -38,7 +38,7 @@ class Users(MethodView):
     @blueprint.arguments(NewUserSchema)
     @blueprint.response(HTTPStatus.CREATED, UserSchema)
     @blueprint.alt_response(HTTPStatus.CONFLICT, HTTPStatus.CONFLICT.name)
-    @serves(ADMINISTRATORS)
+    @serves(ADMINS)
     def post(self, wanted: dict[str, str]) -> User:
         """Create an account."""
         user = services().accounts.create(wanted["username"], wanted["password"], wanted["role"])
@@ -52,7 +52,7 @@ class OneUser(MethodView):
 
     @blueprint.response(HTTPStatus.OK, UserSchema)
     @blueprint.alt_response(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_FOUND.name)
-    @serves(ADMINISTRATORS)
+    @serves(ADMINS)
     def get(self, username: str) -> User:
         """Show an account."""
         return services().accounts.get(username)
@@ -61,7 +61,7 @@ class OneUser(MethodView):
     @blueprint.response(HTTPStatus.OK, UserSchema)
     @blueprint.alt_response(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_FOUND.name)
     @blueprint.alt_response(HTTPStatus.CONFLICT, HTTPStatus.CONFLICT.name)
-    @serves(ADMINISTRATORS)
+    @serves(ADMINS)
     def patch(self, changes: dict[str, Any], username: str) -> User:
         """Change role or activity; the account's sessions end. The last administrator stays one."""
         return people.change(services(), username, changes)
@@ -74,7 +74,7 @@ class PasswordOfUser(MethodView):
     @blueprint.arguments(PasswordResetSchema)
     @blueprint.response(HTTPStatus.NO_CONTENT)
     @blueprint.alt_response(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_FOUND.name)
-    @serves(ADMINISTRATORS)
+    @serves(ADMINS)
     def post(self, reset: dict[str, str], username: str) -> None:
         """Give somebody a new password; a lock-out and the account's sessions end."""
         people.reset_password(services(), username, reset["password"])
@@ -86,7 +86,7 @@ class Unlock(MethodView):
 
     @blueprint.response(HTTPStatus.OK, UserSchema)
     @blueprint.alt_response(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_FOUND.name)
-    @serves(ADMINISTRATORS)
+    @serves(ADMINS)
     def post(self, username: str) -> User:
         """End a lock-out after wrong passwords."""
         return services().accounts.unlock(username)
