@@ -35,9 +35,9 @@ def about(*objects: object) -> None:
     g.audit_object = " ".join(str(one) for one in objects)
 
 
-def by(username: str) -> None:
+def by(username: str, role: str = "") -> None:
     """Say who is behind the present request, where the gate does not know: somebody who logs in."""
-    g.audit_actor = username
+    g.audit_actor, g.audit_role = username, str(role)
 
 
 def refused() -> None:
@@ -131,7 +131,7 @@ def _event(status: int) -> AuditEvent:
     return AuditEvent(
         at=services().clock.now(),
         actor=who.username if who else g.get("audit_actor", ""),
-        role=who.role if who else "",
+        role=who.role if who else g.get("audit_role", ""),
         action=f"{request.method} {_pattern()}",
         object="",
         outcome=g.get("audit_outcome") or _outcome(status),

@@ -70,10 +70,10 @@ def test_logins_are_kept_by_name_only_where_there_is_such_an_account(api: Contro
     for name, password in (("nurse", "right"), ("nurse", "wrong"), ("hunter2", "wrong")):
         api.client.post("/api/auth/login", json={"username": name, "password": password})
 
-    assert [(event.actor, event.outcome) for event in api.events()] == [
-        ("nurse", Outcome.DONE),
-        ("nurse", Outcome.REFUSED),
-        ("", Outcome.REFUSED),
+    assert [(event.actor, event.role, event.outcome) for event in api.events()] == [
+        ("nurse", "nurse", Outcome.DONE),
+        ("nurse", "nurse", Outcome.REFUSED),
+        ("", "", Outcome.REFUSED),
     ]
 
 
@@ -84,7 +84,7 @@ def test_a_refresh_is_kept_with_its_account(api: ControlAPI) -> None:
         api.client.post("/api/auth/refresh", json={"refresh_token": login["refresh_token"]})
 
     _, good, again = api.events()
-    assert (good.actor, good.outcome) == ("nurse", Outcome.DONE)
+    assert (good.actor, good.role, good.outcome) == ("nurse", "nurse", Outcome.DONE)
     assert (again.actor, again.outcome, again.action) == ("nurse", Outcome.REFUSED, "POST /api/auth/refresh")
 
 
