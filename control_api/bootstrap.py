@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 
 from control_api.access import OIDCOptions, RateLimits
 from control_api.audit_log import AuditLog
-from control_api.auth.accesses import AuditedAccess
+from control_api.auth.audit import RequestTrail
 from control_api.changes import ChangeFeed
 from control_api.documents import Documents
 from control_api.events import Places
@@ -99,7 +99,7 @@ def build_services(settings: Settings, sources: Mapping[str, Source] = MappingPr
         clock=clock,
         uid_source=uid_source,
         options=_options(settings),
-        gateway=build_gateway(settings, clock, uid_source, AuditedAccess(trail, clock)),
+        gateway=build_gateway(settings, clock, uid_source, RequestTrail()),
     )
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, Final, Protocol, TypeVar, cast
 
 from apispec import APISpec
-from flask import Flask
+from flask import Flask, Request
 from flask_smorest import Api, Blueprint
-from marshmallow import Schema
+from marshmallow import Schema, ValidationError, missing
 from webargs.flaskparser import FlaskParser
 
 from control_api.auth.roles import EVERYONE, NO_SCOPE, PUBLIC, scope_of
@@ -41,6 +42,19 @@ class StrictParser(FlaskParser):
     """Reads requests; a member or parameter that nobody knows is refused instead of ignored."""
 
     DEFAULT_UNKNOWN_BY_LOCATION = dict.fromkeys(("json", "query", "path"), None)
+
+    def load_json(self, req: Request, schema: Schema) -> Any:
+        """Read a document; text that no database takes, and nesting that no stack holds, are faults of the request.
+
+        JSON can say half a surrogate pair (RFC 8259 section 8.2), which is no Unicode and cannot be encoded.
+        """
+        try:
+            document = super().load_json(req, schema)
+            if document is not missing:
+                json.dumps(document, ensure_ascii=False).encode()
+        except (UnicodeEncodeError, RecursionError):
+            raise ValidationError("Not Unicode text, or nested too deeply.") from None
+        return document
 
 
 class APIBlueprint(Blueprint):  # type: ignore[misc]  # flask-smorest has no types

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import asdict
-from http import HTTPStatus
-from typing import Any, Final, TypeVar
+from dataclasses import asdict, replace
+from typing import Any, Final, Protocol, TypeVar
 
 import structlog
 from flask import Flask, Response, g, request
@@ -36,19 +35,14 @@ def about(*objects: object) -> None:
     g.audit_object = " ".join(str(one) for one in objects)
 
 
-def by(username: str) -> None:
+def by(username: str, role: str = "") -> None:
     """Say who is behind the present request, where the gate does not know: somebody who logs in."""
-    g.audit_actor = username
+    g.audit_actor, g.audit_role = username, str(role)
 
 
 def refused() -> None:
     """Say that the present request is a refusal, though its answer is a redirection."""
     g.audit_outcome = Outcome.REFUSED
-
-
-def kept() -> None:
-    """Say that the present request has left an event already, which says more."""
-    g.audit_kept = True
 
 
 def install(app: Flask) -> None:
@@ -61,19 +55,70 @@ def install(app: Flask) -> None:
         """Keep the event."""
         if not _is_kept(app, response):
             return response
-        event = _event(response)
+        event = replace(_event(response.status_code), object=_object(response))
         try:
             services().audit.record(event)
         except StoreUnavailable as error:
-            structlog.get_logger(__name__).error("audit.not_kept", **{**asdict(event), "at": event.at.isoformat()})
+            _tell_the_log(event)
+            response.close()
             return of_node_error(error).response()
         return response
 
     app.after_request(keep)
 
 
+class Access(Protocol):
+    """What a view says of an access to data that are elsewhere."""
+
+    @property
+    def actor(self) -> str:
+        """Who."""
+
+    @property
+    def role(self) -> str:
+        """What they are."""
+
+    @property
+    def action(self) -> str:
+        """What, e.g. ``ris.read``."""
+
+    @property
+    def target(self) -> str:
+        """Ids of what it was done to."""
+
+    @property
+    def status(self) -> int:
+        """HTTP status of the answer."""
+
+
+class RequestTrail:
+    """Keeps what views say of accesses, in the place of the one event that their request would leave."""
+
+    def record(self, access: Access) -> None:
+        """Keep an access at once, before anything of it is answered.
+
+        Raises
+        ------
+        StoreUnavailable
+            If it cannot be kept; the log has it then, and the view must not answer.
+        """
+        event = replace(
+            _event(access.status), actor=access.actor, role=access.role, action=access.action, object=access.target
+        )
+        try:
+            services().audit.record(event)
+        except StoreUnavailable:
+            _tell_the_log(event)
+            raise
+        g.audit_kept = True
+
+
+def _tell_the_log(event: AuditEvent) -> None:
+    structlog.get_logger(__name__).error("audit.not_kept", **{**asdict(event), "at": event.at.isoformat()})
+
+
 def _is_kept(app: Flask, response: Response) -> bool:
-    if request.endpoint is None or response.status_code == HTTPStatus.TOO_MANY_REQUESTS or g.get("audit_kept"):
+    if request.endpoint is None or response.status_code == 429 or g.get("audit_kept", False):
         return False
     handler = handler_of(app, request.endpoint, request.method)
     if request.method in READING and not getattr(handler, "audited", False):
@@ -81,16 +126,16 @@ def _is_kept(app: Flask, response: Response) -> bool:
     return principal() is not None or present_access(app).roles == PUBLIC
 
 
-def _event(response: Response) -> AuditEvent:
+def _event(status: int) -> AuditEvent:
     who = principal()
     return AuditEvent(
         at=services().clock.now(),
         actor=who.username if who else g.get("audit_actor", ""),
-        role=who.role if who else "",
+        role=who.role if who else g.get("audit_role", ""),
         action=f"{request.method} {_pattern()}",
-        object=_object(response),
-        outcome=g.get("audit_outcome") or outcome_of(response.status_code),
-        status=response.status_code,
+        object="",
+        outcome=g.get("audit_outcome") or _outcome(status),
+        status=status,
         request_id=request_id() or "",
         client=request.remote_addr or "",
     )
@@ -107,12 +152,11 @@ def _object(response: Response) -> str:
     if said is not None:
         return said
     in_path = " ".join(str(value) for value in (request.view_args or {}).values())
-    made = response.headers.get("Location", "").partition("?")[0].rstrip("/").rpartition("/")[2]
-    return in_path or made
+    place, _, query = response.headers.get("Location", "").partition("?")
+    return in_path or query or place.rpartition("/")[2]
 
 
-def outcome_of(status: int) -> Outcome:
-    """Give what came of a request, by the HTTP status of its answer."""
+def _outcome(status: int) -> Outcome:
     if status < _FIRST_ERROR:
         return Outcome.DONE
     return Outcome.REFUSED if status < _FIRST_FAULT_OF_OURS else Outcome.FAILED

@@ -50,7 +50,7 @@ def log_in(username: str, password: str, *, by_cookie: bool) -> Tokens | Respons
     if account is None:
         _name_in_the_trail(username)
         return not_known()
-    audit.by(account.username)
+    audit.by(account.username, account.role)
     return _hand_out(account, services().sessions.open(account.username), by_cookie=by_cookie)
 
 
@@ -71,6 +71,7 @@ def _go_on(token: str, *, by_cookie: bool) -> Tokens | Response:
     if isinstance(grant, Grant):
         account = services().accounts.find(grant.username)
         if account is not None:
+            audit.by(account.username, account.role)
             return _hand_out(account, grant, by_cookie=by_cookie)
         services().sessions.close(grant.session_id)
     if isinstance(grant, Reused):
@@ -99,7 +100,7 @@ def _name_in_the_trail(username: str) -> None:
     """Keep the name of an account that exists; any other may be a password in the wrong field."""
     account = services().accounts.find(username)
     if account is not None:
-        audit.by(account.username)
+        audit.by(account.username, account.role)
 
 
 def _hand_out(account: Account, grant: Grant, *, by_cookie: bool) -> Tokens:

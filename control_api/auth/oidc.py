@@ -85,7 +85,6 @@ def come_back() -> Response:
         return _sent_to(REFUSED, error)
     if username is None:
         return _sent_to(REFUSED, None)
-    audit.by(username)
     return cookies.keep(cast("Response", redirect(HOME, 303)), services().sessions.open(username))
 
 
@@ -110,8 +109,11 @@ def _account(options: OIDCOptions, claims: Mapping[str, Any]) -> str | None:
     if role is None:
         return None
     if not isinstance(username, str) or not isinstance(claims["sub"], str):
-        raise ValueError("the provider names nobody")
-    return services().identities.sign_in(Identity(claims["iss"], claims["sub"]), username, role)
+        raise OAuthError("the provider names nobody")
+    name = services().identities.sign_in(Identity(claims["iss"], claims["sub"]), username, role)
+    if name is not None:
+        audit.by(name, role)
+    return name
 
 
 def role_of(options: OIDCOptions, claimed: object) -> str | None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from enum import StrEnum
 from http import HTTPStatus
+from ipaddress import IPv6Address, IPv6Network
 from typing import Any, Final, TypeVar
 
 from flask import Flask, Response, current_app, request
@@ -64,7 +65,13 @@ def _limit(pace: Pace, often: int) -> ApplicationLimit:
 
 
 def _client() -> str:
-    return request.remote_addr or "unknown"
+    """Give the client's address; of IPv6 the network, because one client has all addresses of it (RFC 6177)."""
+    written = request.remote_addr or "unknown"
+    try:
+        address = IPv6Address(written)
+    except ValueError:
+        return written
+    return str(address.ipv4_mapped or IPv6Network((address, 64), strict=False))
 
 
 def _is_free() -> bool:

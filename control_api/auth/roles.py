@@ -8,14 +8,14 @@ from typing import Any, Final, TypeVar
 
 from flask import Flask, request
 
-from integrations.persistence.users import PEOPLE, Role
+from integrations.persistence.users import Role
 
 View = TypeVar("View", bound=Callable[..., Any])
 
 
 EVERYONE: Final = frozenset(Role)
 """Any role, but somebody who is logged in."""
-LOGGED_IN_PEOPLE: Final = PEOPLE
+PEOPLE: Final = EVERYONE - {Role.SERVICE}
 """Everybody who has logged in, and no program."""
 ADMINS: Final = frozenset({Role.ADMIN})
 """Those who decide which models run, see how the node is set up, and say who may come in."""

@@ -10,7 +10,7 @@ from flask.views import MethodView
 from control_api.auth import audit, logins, oidc
 from control_api.auth.pace import Pace, paced
 from control_api.auth.principal import Principal, current_user
-from control_api.auth.roles import EVERYONE, LOGGED_IN_PEOPLE, NO_SCOPE, PUBLIC, serves
+from control_api.auth.roles import EVERYONE, NO_SCOPE, PEOPLE, PUBLIC, serves
 from control_api.openapi import APIBlueprint
 from control_api.schemas.auth import (
     AccountSchema,
@@ -74,7 +74,7 @@ class Logout(MethodView):
     """Ending a session."""
 
     @blueprint.response(HTTPStatus.NO_CONTENT)
-    @serves(LOGGED_IN_PEOPLE)
+    @serves(PEOPLE)
     def post(self) -> None:
         """Log out: the tokens of this session are refused from now on."""
         logins.log_out()
@@ -87,7 +87,7 @@ class Password(MethodView):
     @blueprint.arguments(PasswordChangeSchema)
     @blueprint.response(HTTPStatus.NO_CONTENT)
     @paced(Pace.LOGIN)
-    @serves(LOGGED_IN_PEOPLE)
+    @serves(PEOPLE)
     def post(self, change: dict[str, str]) -> Response | None:
         """Change the password; all other sessions of the account end."""
         return logins.change_password(change["old_password"], change["new_password"])

@@ -48,7 +48,7 @@ _EXPORT: Final = {
     }
 }
 
-ADMINISTRATORS: Final = frozenset({Role.ADMIN})
+ADMINS: Final = frozenset({Role.ADMIN})
 PRESCRIBERS: Final = frozenset({Role.ADMIN, Role.DOCTOR, Role.RADIOLOGIST})
 """Who may change medications and diagnoses."""
 LABORATORY: Final = frozenset({Role.ADMIN, Role.TECHNICIAN})
@@ -204,7 +204,7 @@ def _add_files(blueprint: APIBlueprint, shape: Shape) -> None:
         @blueprint.doc(requestBody=_FILE)
         @blueprint.arguments(schemas.ImportQuerySchema, location="query")
         @blueprint.response(HTTPStatus.OK, schemas.ImportReportSchema)
-        @serves(ADMINISTRATORS)
+        @serves(ADMINS)
         def post(self, query: dict[str, bool]) -> ImportReport:
             """Take a CSV file (UTF-8 or CP949) or a JSON list over; the same file again changes nothing.
 

@@ -15,7 +15,7 @@ from flask.wrappers import Response
 
 from control_api.auth import viewer_sessions
 from control_api.auth.principal import current_user
-from control_api.auth.roles import LOGGED_IN_PEOPLE, serves
+from control_api.auth.roles import PEOPLE, serves
 from control_api.gateway.refusals import forbidden
 from control_api.openapi import APIBlueprint
 from control_api.resources.relaying import note
@@ -49,7 +49,7 @@ class ViewerSession(MethodView):
 
     @blueprint.arguments(ViewerOrderSchema)
     @blueprint.response(HTTPStatus.CREATED, ViewerSessionSchema)
-    @serves(LOGGED_IN_PEOPLE)
+    @serves(PEOPLE)
     def post(self, order: dict[str, Any]) -> Session:
         """Open OHIF for some studies: the browser gets a cookie that opens their pictures for some minutes."""
         return _open(order["studies"], order.get("series"))

@@ -6,19 +6,24 @@ from typing import Any
 
 from marshmallow import Schema, fields, post_dump, validate
 
-from integrations.persistence.users import LONGEST_PASSWORD
+from integrations.persistence.users import LONGEST_PASSWORD, SHORTEST_PASSWORD
 
 _TOKEN_EXAMPLE = "eyJhbGciOiJIUzI1NiJ9.e30.c2ln"  # noqa: S105 - an example
 
 
-def password_field(description: str) -> fields.String:
+def password_field(description: str, shortest: int = 1) -> fields.String:
     """Give the field of a password, which is read and never written."""
     return fields.String(
         required=True,
         load_only=True,
-        validate=validate.Length(1, LONGEST_PASSWORD),
+        validate=validate.Length(shortest, LONGEST_PASSWORD),
         metadata={"description": description, "format": "password", "example": "correct horse battery staple"},
     )
+
+
+def new_password_field(description: str) -> fields.String:
+    """Give the field of a password that somebody shall have from now on."""
+    return password_field(description, SHORTEST_PASSWORD)
 
 
 class LoginSchema(Schema):
@@ -84,7 +89,7 @@ class PasswordChangeSchema(Schema):
     """A new password for oneself."""
 
     old_password = password_field("The present one.")
-    new_password = password_field("The new one, at least 12 characters.")
+    new_password = new_password_field("The new one, at least 12 characters.")
 
 
 class LoginMethodsSchema(Schema):

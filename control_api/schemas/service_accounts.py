@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields, validate
 
+from control_api.schemas.users import IS_A_NAME
+
 _NAME = {"description": "Name: letters, digits and . _ @ -, in lower case.", "example": "ris-bridge"}
 _ABOUT = {"description": "What it is, and who answers for it.", "example": "RIS bridge, radiology IT"}
 _SCOPES = {"description": "What it may do: `x-scope` of the operations.", "example": ["studies:read", "jobs:read"]}
@@ -39,7 +41,7 @@ class ServiceAccountListSchema(Schema):
 class NewServiceAccountSchema(Schema):
     """A program to let in."""
 
-    name = fields.String(required=True, validate=validate.Length(1, 64), metadata=_NAME)
+    name = fields.String(required=True, validate=IS_A_NAME, metadata=_NAME)
     description = fields.String(load_default="", validate=validate.Length(max=255), metadata=_ABOUT)
     scopes = _scopes(required=True)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from marshmallow import Schema, fields, validate
 
-from control_api.schemas.auth import password_field
-from integrations.persistence.users import PEOPLE
+from control_api.schemas.auth import new_password_field
+from integrations.persistence.users import PEOPLE, USERNAME
 
 _NAME = {"description": "Name: letters, digits and . _ @ -, kept in lower case.", "example": "reader"}
+IS_A_NAME = validate.Regexp(rf"^{USERNAME}$", error="A name has 1 to 64 letters, digits and . _ @ -.")
 _ROLES = validate.OneOf(sorted(role.value for role in PEOPLE))
 
 
@@ -32,8 +33,8 @@ class UserListSchema(Schema):
 class NewUserSchema(Schema):
     """An account to make."""
 
-    username = fields.String(required=True, validate=validate.Length(1, 64), metadata=_NAME)
-    password = password_field("The first password, at least 12 characters.")
+    username = fields.String(required=True, validate=IS_A_NAME, metadata=_NAME)
+    password = new_password_field("The first password, at least 12 characters.")
     role = fields.String(required=True, validate=_ROLES, metadata={"description": "What they may do."})
 
 
@@ -47,4 +48,4 @@ class UserChangeSchema(Schema):
 class PasswordResetSchema(Schema):
     """A new password for somebody else."""
 
-    password = password_field("The new one, at least 12 characters.")
+    password = new_password_field("The new one, at least 12 characters.")

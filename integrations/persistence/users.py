@@ -29,7 +29,8 @@ LONGEST_PASSWORD: Final = 1024
 FAILURES_BEFORE_LOCK: Final = 5
 LOCK_SECONDS: Final = 300.0
 
-_USERNAME: Final = re.compile(r"[a-z0-9][a-z0-9._@-]{0,63}")
+USERNAME: Final = r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}"
+"""What a name looks like as somebody writes it; it is kept in lower case."""
 
 
 class Role(StrEnum):
@@ -286,7 +287,7 @@ def account_name(username: str) -> str:
         If it is not the name of an account.
     """
     name = username.lower()
-    if not _USERNAME.fullmatch(name):
+    if not re.fullmatch(USERNAME, name):
         raise AccountInvalid("a name has 1 to 64 letters, digits and . _ @ -")
     return name
 

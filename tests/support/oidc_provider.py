@@ -128,7 +128,7 @@ def running_provider(person: Mapping[str, Any]) -> Iterator[Provider]:
     provider = Provider(person=dict(person))
     server = make_server("localhost", 0, _application(provider), threaded=True)
     provider.issuer = f"http://localhost:{server.port}"
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
         yield provider

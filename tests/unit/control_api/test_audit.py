@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 import pytest
+from flask import Response
 from structlog.testing import capture_logs
 
 from control_api.auth import audit
@@ -69,10 +70,10 @@ def test_logins_are_kept_by_name_only_where_there_is_such_an_account(api: Contro
     for name, password in (("nurse", "right"), ("nurse", "wrong"), ("hunter2", "wrong")):
         api.client.post("/api/auth/login", json={"username": name, "password": password})
 
-    assert [(event.actor, event.outcome) for event in api.events()] == [
-        ("nurse", Outcome.DONE),
-        ("nurse", Outcome.REFUSED),
-        ("", Outcome.REFUSED),
+    assert [(event.actor, event.role, event.outcome) for event in api.events()] == [
+        ("nurse", "nurse", Outcome.DONE),
+        ("nurse", "nurse", Outcome.REFUSED),
+        ("", "", Outcome.REFUSED),
     ]
 
 
@@ -83,7 +84,7 @@ def test_a_refresh_is_kept_with_its_account(api: ControlAPI) -> None:
         api.client.post("/api/auth/refresh", json={"refresh_token": login["refresh_token"]})
 
     _, good, again = api.events()
-    assert (good.actor, good.outcome) == ("nurse", Outcome.DONE)
+    assert (good.actor, good.role, good.outcome) == ("nurse", "nurse", Outcome.DONE)
     assert (again.actor, again.outcome, again.action) == ("nurse", Outcome.REFUSED, "POST /api/auth/refresh")
 
 
@@ -131,6 +132,18 @@ def test_what_was_made_is_named(api: ControlAPI) -> None:
     assert event.object == answer.json["jobs"][0]["job_id"]
 
 
+def test_of_several_that_were_made_it_is_named_where_they_are(api: ControlAPI) -> None:
+    """By what the answer says."""
+    api.has_study()
+    for number in (2, 3):
+        api.has_series(f"{STUDY}.{number}")
+
+    assert len(api.post("/api/jobs", {"study_uid": STUDY}).json["jobs"]) == 2
+
+    [event] = api.events()
+    assert event.object == f"study_uid={STUDY}"
+
+
 def test_queries_and_documents_are_not_in_the_trail(api: ControlAPI) -> None:
     """They may hold what is known of a patient."""
     api.post("/api/studies/1.2.3/complete?patient_id=SECRET-77", {"expected": {}})
@@ -155,6 +168,78 @@ def test_what_cannot_be_kept_is_not_answered(api: ControlAPI, monkeypatch: pytes
     [lost] = [line for line in logs if line["event"] == "audit.not_kept"]
     assert (lost["actor"], lost["object"]) == ("technician", job_id)
     assert logs[-1]["status"] == 503
+
+
+@dataclass(frozen=True)
+class Look:
+    """An access, as a view of the gateway says it."""
+
+    actor: str
+    role: str
+    action: str
+    target: str
+    status: int
+
+
+def test_a_view_may_say_its_events_itself(api: ControlAPI) -> None:
+    """One for each study that it opened, at once, and none besides; whose they are is for the view to say."""
+
+    @serves(EVERYONE)
+    def open_studies() -> str:
+        for study in ("1.2.3", "1.2.4"):
+            audit.RequestTrail().record(Look("kim", "doctor", "viewer.open", study, 201))
+        return ""
+
+    api.app.add_url_rule("/api/open", "open", open_studies, methods=["POST"])
+
+    assert api.client.post("/api/open", headers=api.bearer("nurse") | {"X-Request-ID": "trace-77"}).status_code == 200
+
+    assert [(event.actor, event.role, event.action, event.object, event.status) for event in api.events()] == [
+        ("kim", "doctor", "viewer.open", "1.2.3", 201),
+        ("kim", "doctor", "viewer.open", "1.2.4", 201),
+    ]
+    assert {(event.request_id, event.client) for event in api.events()} == {("trace-77", "127.0.0.1")}
+
+
+def test_what_a_view_cannot_have_kept_it_does_not_answer(api: ControlAPI, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The access is in the log, and the answer is 503."""
+
+    def away(*_: object) -> None:
+        raise StoreUnavailable("the database cannot be used at the moment")
+
+    def look() -> str:
+        audit.RequestTrail().record(Look("kim", "doctor", "ris.read", "1.2.3", 200))
+        return "SECRET-77"
+
+    monkeypatch.setattr(type(api.services.audit), "record", away)
+    api.app.add_url_rule("/api/look", "look", serves(EVERYONE)(look))
+
+    with capture_logs() as logs:
+        answer = api.get("/api/look")
+
+    assert answer.status_code == 503
+    assert "SECRET-77" not in answer.text
+    assert [line["object"] for line in logs if line["event"] == "audit.not_kept"] == ["1.2.3"]
+
+
+def test_a_stream_that_is_not_answered_is_closed(api: ControlAPI, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or the connection behind it would stay open."""
+    closed: list[bool] = []
+
+    def away(*_: object) -> None:
+        raise StoreUnavailable("the database cannot be used at the moment")
+
+    @audit.audited
+    @serves(EVERYONE)
+    def stream() -> Response:
+        response = Response(iter(["SECRET-77"]))
+        response.call_on_close(lambda: closed.append(True))
+        return response
+
+    monkeypatch.setattr(type(api.services.audit), "record", away)
+    api.app.add_url_rule("/api/stream", "stream", stream)
+
+    assert (api.get("/api/stream").status_code, closed) == (503, [True])
 
 
 def test_administrators_read_the_trail_page_by_page(api: ControlAPI) -> None:

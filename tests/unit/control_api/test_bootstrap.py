@@ -101,3 +101,35 @@ def test_a_server_gets_the_application_by_call_or_by_name(
     assert isinstance(wsgi.create(), Flask)
     with pytest.raises(AttributeError):
         _ = wsgi.application
+
+
+@pytest.mark.parametrize(
+    ("address", "storage"),
+    [
+        (None, "memory://"),
+        ("redis://:word@redis:6379/0", "redis://:word@redis:6379/0"),
+        ("rediss://redis:6380/1", "rediss://redis:6380/1"),
+        ("unix:///run/redis.sock", "redis+unix:///run/redis.sock"),
+    ],
+)
+def test_clients_are_counted_where_the_queue_is(settings: Settings, address: str | None, storage: str) -> None:
+    """Each process counts for itself where there is no Redis; a socket has another name there."""
+    redis_url = None if address is None else type(settings.jwt_secret)(address)
+
+    options = build_services(settings.model_copy(update={"redis_url": redis_url})).options
+
+    assert (options.limits.api, options.limits.login, options.limits.storage) == (100, 20, storage)
+
+
+def test_access_is_as_the_settings_say(settings: Settings) -> None:
+    """Cookies, proxies and the provider of people."""
+    plain = build_services(settings).options
+    chosen = {"cookie_secure": True, "trusted_proxies": 2, "oidc_issuer": "https://idp.example"}
+    chosen |= {"public_url": "https://node.example", "oidc_client_id": "node", "oidc_roles": (("it", "admin"),)}
+
+    options = build_services(settings.model_copy(update=chosen)).options
+
+    assert (plain.cookie_secure, plain.trusted_proxies, plain.oidc) == (False, 0, None)
+    assert (options.cookie_secure, options.trusted_proxies) == (True, 2)
+    assert options.oidc is not None
+    assert (options.oidc.issuer, options.oidc.roles) == ("https://idp.example", {"it": "admin"})

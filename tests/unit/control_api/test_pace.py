@@ -52,6 +52,26 @@ def test_all_paths_count_together_and_each_client_for_itself(limited: APIWith) -
     assert _ask(api, address="10.0.0.2") == 401
 
 
+def test_a_client_with_a_whole_network_is_one_client(limited: APIWith) -> None:
+    """Whoever has IPv6 has more addresses than there are requests."""
+    api = limited(api=2)
+
+    answers = [_ask(api, address=f"2001:db8:1:2::{number}") for number in range(3)]
+
+    assert answers == [401, 401, 429]
+    assert _ask(api, address="2001:db8:1:3::1") == 401
+
+
+def test_ipv4_clients_of_a_socket_for_both_are_told_apart(limited: APIWith) -> None:
+    """Their addresses are written as IPv6, all in one network; one written either way is one client."""
+    api = limited(api=2)
+
+    answers = [_ask(api, address=address) for address in ("::ffff:10.0.0.1", "10.0.0.1", "::ffff:10.0.0.1")]
+
+    assert answers == [401, 401, 429]
+    assert _ask(api, address="::ffff:10.0.0.2") == 401
+
+
 def test_what_never_passes_the_gate_counts(limited: APIWith) -> None:
     """Guessing tokens and keys is slowed down like everything else."""
     api = limited(api=2)

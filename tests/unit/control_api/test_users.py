@@ -55,8 +55,8 @@ def test_accounts_are_made_listed_and_shown(api: ControlAPI) -> None:
     ("change", "status", "code"),
     [
         ({"username": "admin"}, 409, "account.exists"),
-        ({"username": "a b"}, 422, "account.invalid"),
-        ({"password": "short"}, 422, "account.invalid"),
+        ({"username": "a b"}, 422, "request.invalid"),
+        ({"password": "short"}, 422, "request.invalid"),
         ({"role": "king"}, 422, "request.invalid"),
         ({"role": "service"}, 422, "request.invalid"),
         ({"active": True}, 422, "request.invalid"),

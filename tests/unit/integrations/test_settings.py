@@ -375,3 +375,45 @@ def test_the_process_environment_is_the_default(monkeypatch: pytest.MonkeyPatch,
 def test_reading_variables_touches_nothing_else() -> None:
     """Only known fields come out, as text."""
     assert read_variables({"NODE_AE_TITLE": "X", "HOME": "/root"}, ("ae_title",)) == ({"ae_title": "X"}, [])
+
+
+OIDC = {
+    "NODE_OIDC_ISSUER": "https://idp.example/",
+    "NODE_OIDC_CLIENT_ID": "node",
+    "NODE_PUBLIC_URL": "https://node.example",
+    "NODE_OIDC_ROLES": "radiology-staff=radiologist, group=it=admin",
+}
+
+
+def test_cookies_are_for_https_unless_the_node_is_embedded(tmp_path: Path) -> None:
+    """An embedded node speaks plain http; either can be told otherwise."""
+    data = {"NODE_DATA_DIR": str(tmp_path)}
+
+    assert not load_settings(data).cookie_secure
+    assert load_settings(data | {"NODE_COOKIE_SECURE": "true"}).cookie_secure
+    assert load_settings(SERVER).cookie_secure
+    assert not load_settings(SERVER | {"NODE_COOKIE_SECURE": "false"}).cookie_secure
+
+
+def test_a_provider_is_configured_as_a_whole() -> None:
+    """A role may be named by a value with an equals sign; the secret may be a file's, or absent."""
+    settings = load_settings(SERVER | OIDC)
+
+    assert settings.oidc_issuer == "https://idp.example"
+    assert settings.oidc_roles == (("radiology-staff", "radiologist"), ("group=it", "admin"))
+
+
+@pytest.mark.parametrize("missing", ["NODE_OIDC_CLIENT_ID", "NODE_PUBLIC_URL", "NODE_OIDC_ROLES"])
+def test_half_a_provider_is_a_fault(missing: str) -> None:
+    """It would let nobody in, or not bring them back; the message names what is missing."""
+    [fault] = faults(SERVER | {name: value for name, value in OIDC.items() if name != missing})
+
+    assert missing in fault
+
+
+@pytest.mark.parametrize("roles", ["radiologist", "staff=king", "=admin", "bots=service"])
+def test_a_role_of_a_provider_is_one_of_a_person(roles: str) -> None:
+    """Whoever comes from a provider is a person with one of our roles."""
+    [fault] = faults(SERVER | OIDC | {"NODE_OIDC_ROLES": roles})
+
+    assert "NODE_OIDC_ROLES" in fault
