@@ -9,7 +9,7 @@ from flask import Flask
 from control_api import docs_pages, metrics_page, problems, request_context, services, status_page, tagged
 from control_api.auth import gate, tokens
 from control_api.openapi import ProblemAPI, make_api
-from control_api.resources import auth, events, health, jobs, models, node, studies
+from control_api.resources import auth, events, health, jobs, models, node, previews, studies
 from control_api.services import Services
 
 MAX_BODY_BYTES: Final = 1 << 20
@@ -49,6 +49,6 @@ def create_app(given: Services) -> Flask:
 def describe(app: Flask, version: str) -> ProblemAPI:
     """Register every resource, and give what describes them."""
     api = make_api(app, version)
-    for resource in (auth, health, node, jobs, studies, events, models):
+    for resource in (auth, health, node, jobs, studies, previews, events, models):
         api.register_blueprint(resource.blueprint)
     return api

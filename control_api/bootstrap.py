@@ -28,6 +28,7 @@ from integrations.persistence.migrations import is_current
 from integrations.persistence.study_index import SQLStudyIndex
 from integrations.persistence.transactions import Transactions
 from integrations.persistence.users import SQLUserStore
+from integrations.preview_folder import PreviewFolder
 from integrations.read_cache import make_read_cache
 from integrations.settings import Settings
 from integrations.system import RandomUIDSource, SystemClock
@@ -60,6 +61,7 @@ def build_services(settings: Settings) -> Services:
         changes=changes,
         documents=Documents(make_read_cache(settings, clock), changes),
         event_places=Places(settings.event_streams),
+        previews=PreviewFolder(settings.previews_dir),
         match=_matcher(catalogue, settings.character_sets),
         probes=_probes(settings, engine, queue),
         clock=clock,

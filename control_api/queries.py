@@ -63,6 +63,15 @@ class ReadModel:
                 deliveries=tuple(deliveries_of(connection, job_id)),
             )
 
+    def results_of(self, study_uid: UID, series_uid: UID) -> tuple[JobView, ...]:
+        """List the jobs made for a series that publish and have a result, newest first, with that."""
+        wanted = (jobs.c.study_instance_uid == study_uid, jobs.c.series_instance_uid == series_uid)
+        statement = JOBS.where(*wanted, jobs.c.shadow.is_(False))
+        statement = statement.order_by(jobs.c.created_at.desc(), jobs.c.job_id.desc())
+        with self._transactions.read() as connection:
+            rows = connection.execute(statement).all()
+        return tuple(replace(job_view(row), result=shown(row.result)) for row in rows if row.result)
+
     def list_studies(self, wanted: StudyFilter, limit: int, after: Cursor | None = None) -> Listing[StudyView]:
         """List studies, the one that was received last first, without their series."""
         statement = select(studies).where(*study_conditions(wanted))

@@ -16,7 +16,7 @@ from control_api.events import Places, Source
 from control_api.queries import ReadModel
 from inference.domain.model_spec import ModelSpec
 from inference.domain.study import SeriesRevision
-from inference.ports import Clock, JobQueue, JobStore, ModelCatalogue, StudyIndex, UIDSource
+from inference.ports import Clock, JobQueue, JobStore, ModelCatalogue, PreviewStore, StudyIndex, UIDSource
 
 _KEY: Final = "neuronova-services"
 
@@ -118,6 +118,8 @@ class Services:
         The read side, and what changed in it.
     documents
         Answers that were given a moment ago.
+    previews
+        Pictures of results.
     event_places
         Room for streams of events.
     match
@@ -137,6 +139,7 @@ class Services:
     changes: ChangeFeed
     documents: Documents
     event_places: Places
+    previews: PreviewStore
     match: Callable[[SeriesRevision], Sequence[ModelSpec]]
     probes: Mapping[str, Probe]
     clock: Clock

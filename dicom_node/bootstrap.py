@@ -48,6 +48,7 @@ from integrations.persistence.job_store import JobStoreOptions, SQLJobStore
 from integrations.persistence.migrations import is_current, upgrade
 from integrations.persistence.study_index import SQLStudyIndex
 from integrations.persistence.users import SQLUserStore
+from integrations.preview_folder import PreviewFolder
 from integrations.result_folder import FolderResultStore
 from integrations.settings import ArchivePeer, Settings, load_settings
 from integrations.system import RandomUIDSource, SystemClock, operating_system_user
@@ -225,6 +226,7 @@ def build_worker(settings: Settings, queue: QueueName, threads: int) -> WorkerPr
         notifier=LogNotifier(),
         clock=clock,
         decoders=DecoderSupply(keeps_ready=True),
+        previews=PreviewFolder(settings.previews_dir) if settings.previews else None,
     )
     worker = Worker(places, _work_options(settings, uid_source))
 

@@ -58,6 +58,7 @@ VERDICTS: Final[Mapping[type[errors.NodeError], Verdict]] = MappingProxyType(
         errors.HL7Rejected: Verdict.FAIL,
         errors.JobNotFound: Verdict.DROP,
         errors.StudyNotFound: Verdict.FAIL,
+        errors.PreviewNotFound: Verdict.FAIL,
         errors.IllegalTransition: Verdict.DROP,
         errors.LeaseLost: Verdict.DROP,
         errors.JobCancelled: Verdict.DROP,

@@ -33,6 +33,7 @@ from integrations.persistence.study_index import SQLStudyIndex
 from integrations.persistence.tables import job_stages, jobs, series, studies
 from integrations.persistence.times import to_column
 from integrations.persistence.transactions import Transactions
+from integrations.preview_folder import PreviewFolder
 from integrations.read_cache import MemoryCache, ReadCache
 from models.catalogue import BrokenPackage, FolderCatalogue, builtin_models_root
 from tests.support.fakes import NOON, CountingUIDSource, FixedCatalogue, FixedClock, RecordingQueue
@@ -46,6 +47,7 @@ RESULT: dict[str, Any] = {
         {
             "label": "Thalamus",
             "code": "42695009",
+            "laterality": None,
             "quantity": "Volume",
             "value": 14.2,
             "unit": "mL",
@@ -164,6 +166,7 @@ class ControlAPI:
             changes=changes,
             documents=Documents(self.cache or MemoryCache(self.clock), changes, self.version_seconds),
             event_places=Places(self.event_streams),
+            previews=PreviewFolder(self.folder / "previews"),
             match=self._match,
             probes=self.probes,
             clock=self.clock,

@@ -33,6 +33,7 @@ WRITES = [
     ("/api/jobs", {"series_uid": str(SERIES)}),
     (f"/api/jobs/{JOB}/retry", None),
     (f"/api/jobs/{JOB}/cancel", None),
+    (f"/api/jobs/{JOB}/rerun", {}),
     (f"/api/studies/{STUDY}/complete", {}),
 ]
 READS = [
@@ -40,6 +41,8 @@ READS = [
     "/api/node/status",
     "/api/jobs",
     f"/api/jobs/{JOB}",
+    f"/api/jobs/{JOB}/timeline",
+    f"/api/jobs/{JOB}/logs",
     "/api/studies",
     f"/api/studies/{STUDY}",
     "/api/models",
@@ -48,7 +51,7 @@ READS = [
 
 def _requests(app: Flask) -> list[tuple[str, str]]:
     def path(rule: Rule) -> str:
-        values = {"study_uid": STUDY, "job_id": JOB, "name": "status.js"}
+        values = {"study_uid": STUDY, "series_uid": STUDY, "job_id": JOB, "name": "status.js", "number": 1}
         _, built = rule.build({name: values[name] for name in rule.arguments}, append_unknown=False) or ("", "")
         return built
 

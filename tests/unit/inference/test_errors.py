@@ -38,6 +38,7 @@ SNAPSHOT = {
     "HL7Rejected": ("report.hl7_rejected", "report", False),
     "JobNotFound": ("job.not_found", "job", False),
     "StudyNotFound": ("study.not_found", "job", False),
+    "PreviewNotFound": ("preview.not_found", "job", False),
     "IllegalTransition": ("job.illegal_transition", "job", False),
     "LeaseLost": ("job.lease_lost", "job", False),
     "JobCancelled": ("job.cancelled", "job", False),
