@@ -11,8 +11,10 @@ from flask.views import MethodView
 
 from control_api.auth.roles import OPERATORS, serves
 from control_api.changes import Topic
+from control_api.comparison import compare
 from control_api.openapi import APIBlueprint
 from control_api.records import StudyView
+from control_api.schemas.comparison import ComparisonListSchema
 from control_api.schemas.study import CompletionSchema, StudyDetailSchema, StudyListSchema, StudyQuerySchema
 from control_api.services import services
 from control_api.tagged import TAGGED, UNCHANGED, tagged
@@ -43,6 +45,24 @@ class Study(MethodView):
     def get(self, study_uid: UID) -> Response:
         """Show a study with its series, the evidence that closed them, their decisions and their jobs."""
         return tagged(Topic.STUDIES, StudyDetailSchema, lambda: services().queries.study(study_uid))
+
+
+@blueprint.route("/<uid:study_uid>/comparison")
+class ComparisonOfStudy(MethodView):
+    """Then and now."""
+
+    @blueprint.response(HTTPStatus.OK, ComparisonListSchema, headers=TAGGED)
+    @blueprint.alt_response(HTTPStatus.NOT_MODIFIED, description=UNCHANGED)
+    @blueprint.alt_response(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_FOUND.name)
+    def get(self, study_uid: UID) -> Response:
+        """Show how volumes changed since the previous study of the same patient, for each model.
+
+        The previous study is the latest earlier one with the same Patient ID for which this node has a result of the
+        model, of any version, that stands.
+        """
+        return tagged(
+            Topic.STUDIES, ComparisonListSchema, lambda: {"comparisons": compare(services().queries, study_uid)}
+        )
 
 
 @blueprint.route("/<uid:study_uid>/complete")

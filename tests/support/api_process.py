@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import httpx
 
@@ -18,6 +19,7 @@ from tests.support.free_port import free_port
 from tests.support.server_process import ServerProcess
 
 PASSWORD = "a long password for tests"
+EMBEDDED: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,8 @@ class APIProcess:
         self.process.stop()
 
 
-def start_api(folder: Path, users: Mapping[str, str]) -> APIProcess:
-    """Migrate an embedded database, create users, and start gunicorn with two workers on a free port.
+def start_api(folder: Path, users: Mapping[str, str], servers: Mapping[str, str] = EMBEDDED) -> APIProcess:
+    """Migrate a database, embedded by default, create users, and start gunicorn with two workers on a free port.
 
     Parameters
     ----------
@@ -60,9 +62,12 @@ def start_api(folder: Path, users: Mapping[str, str]) -> APIProcess:
         An empty folder.
     users
         Roles by name; every password is ``PASSWORD``.
+    servers
+        Further settings by variable: where database and queue are.
     """
     address = f"127.0.0.1:{free_port()}"
-    environment = child_environment({"NODE_DATA_DIR": str(folder / "data"), "NODE_SPOOL_RESERVE_MB": "0"})
+    ours = {"NODE_DATA_DIR": str(folder / "data"), "NODE_SPOOL_RESERVE_MB": "0"}
+    environment = child_environment({**ours, **servers})
     settings = load_settings(environment)
     engine = make_engine(settings)
     upgrade(engine)
