@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
+from typing import Final
 
+import httpx
 from sqlalchemy import Engine
 
 from control_api.changes import ChangeFeed
@@ -21,6 +23,8 @@ from inference.errors import InstanceUnreadable, NodeError, StoreUnavailable
 from inference.ports import JobQueue, ModelCatalogue
 from inference.reading import describe_revision
 from inference.selection import select
+from integrations.orthanc.priors import OrthancPriors
+from integrations.orthanc.rest import OrthancREST
 from integrations.persistence.deployments import SQLDeploymentLog
 from integrations.persistence.engine import make_engine
 from integrations.persistence.job_store import JobStoreOptions, SQLJobStore
@@ -34,6 +38,9 @@ from integrations.settings import Settings
 from integrations.system import RandomUIDSource, SystemClock
 from integrations.taskqueue import make_job_queue
 from models.catalogue import FolderCatalogue, builtin_models_root
+
+ARCHIVE_SECONDS: Final = 20.0
+"""How long a person waits for the archive's answer."""
 
 
 def build_services(settings: Settings) -> Services:
@@ -62,12 +69,22 @@ def build_services(settings: Settings) -> Services:
         documents=Documents(make_read_cache(settings, clock), changes),
         event_places=Places(settings.event_streams),
         previews=PreviewFolder(settings.previews_dir),
+        priors=_priors(settings),
         match=_matcher(catalogue, settings.character_sets),
         probes=_probes(settings, engine, queue),
         clock=clock,
         uid_source=uid_source,
         options=_options(settings),
     )
+
+
+def _priors(settings: Settings) -> OrthancPriors | None:
+    if settings.archive_rest_url is None:
+        return None
+    password = settings.archive_rest_password.get_secret_value()
+    login = (settings.archive_rest_user, password) if settings.archive_rest_user else None
+    client = httpx.Client(timeout=ARCHIVE_SECONDS, auth=login)
+    return OrthancPriors(OrthancREST(settings.archive_rest_url, client), settings.ae_title)
 
 
 def _options(settings: Settings) -> APIOptions:

@@ -129,6 +129,12 @@ class ReadModel:
             [study] = study_views(connection, [row])
             return replace(study, series=series_of(connection, study_uid))
 
+    def has_study(self, study_uid: UID) -> bool:
+        """Tell whether anything of a study has arrived."""
+        statement = select(studies.c.study_instance_uid).where(studies.c.study_instance_uid == study_uid)
+        with self._transactions.read() as connection:
+            return connection.execute(statement).first() is not None
+
     def study_of(self, series_uid: UID) -> StudyView:
         """Give the study to which a series belongs.
 

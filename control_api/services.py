@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, date, datetime, tzinfo
 from pathlib import Path
 from typing import Final, Protocol, cast
 
@@ -17,6 +17,7 @@ from control_api.queries import ReadModel
 from inference.domain.model_spec import ModelSpec
 from inference.domain.study import SeriesRevision
 from inference.ports import Clock, JobQueue, JobStore, ModelCatalogue, PreviewStore, StudyIndex, UIDSource
+from integrations.orthanc.priors import ArchivedStudy
 
 _KEY: Final = "neuronova-services"
 
@@ -50,6 +51,16 @@ class Accounts(Protocol):
 
     def is_revoked(self, jti: str) -> bool:
         """Say whether a token was taken back."""
+
+
+class Priors(Protocol):
+    """An archive that is asked for earlier studies, and sends them."""
+
+    def latest(self, patient_id: str, before: date, modalities: Collection[str]) -> ArchivedStudy | None:
+        """Give the latest study of a patient before a day that has images of one of some modalities."""
+
+    def send(self, study: ArchivedStudy) -> None:
+        """Have a study sent to this node."""
 
 
 class BrokenPackage(Protocol):
@@ -120,6 +131,8 @@ class Services:
         Answers that were given a moment ago.
     previews
         Pictures of results.
+    priors
+        The archive that has earlier studies; None where there is none to ask.
     event_places
         Room for streams of events.
     match
@@ -140,6 +153,7 @@ class Services:
     documents: Documents
     event_places: Places
     previews: PreviewStore
+    priors: Priors | None
     match: Callable[[SeriesRevision], Sequence[ModelSpec]]
     probes: Mapping[str, Probe]
     clock: Clock

@@ -77,3 +77,11 @@ class ComparisonListSchema(Schema):
     comparisons = fields.List(
         fields.Nested(ComparisonSchema), metadata={"description": "One for each result of the study that stands."}
     )
+
+
+class FetchedPriorSchema(Schema):
+    """The previous study, as far as the archive knows."""
+
+    study_uid = fields.String(metadata={"description": "Study Instance UID."})
+    study_date = fields.String(metadata={"description": "Study Date, DICOM.", "example": "20250102"})
+    ordered = fields.Boolean(metadata={"description": "Whether it is sent to this node now; if not, it is here."})

@@ -19,7 +19,7 @@ from control_api.changes import ChangeFeed
 from control_api.documents import Documents
 from control_api.events import Places
 from control_api.queries import ReadModel
-from control_api.services import APIOptions, Probe, Services
+from control_api.services import APIOptions, Priors, Probe, Services
 from inference.domain.delivery import RESULT as RESULT_ERRAND
 from inference.domain.delivery import Delivery
 from inference.domain.identifiers import UID
@@ -138,6 +138,8 @@ class ControlAPI:
         Where answers are kept (in memory by default), and how long they are believed without a look at the database.
     event_streams
         Room for streams of events.
+    priors
+        The archive that has earlier studies.
     """
 
     engine: Engine
@@ -151,6 +153,7 @@ class ControlAPI:
     cache: ReadCache | None = None
     version_seconds: float = 0.0
     event_streams: int = 1
+    priors: Priors | None = None
 
     def __post_init__(self) -> None:
         uid_source = CountingUIDSource()
@@ -166,6 +169,7 @@ class ControlAPI:
             changes=changes,
             documents=Documents(self.cache or MemoryCache(self.clock), changes, self.version_seconds),
             event_places=Places(self.event_streams),
+            priors=self.priors,
             previews=PreviewFolder(self.folder / "previews"),
             match=self._match,
             probes=self.probes,
