@@ -6,10 +6,12 @@ writes each stage to the database as it ends. Prints how many jobs it finished.
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from pathlib import Path
 
+from dicom_node.commands.serve import INFERENCE_NICENESS
 from dicom_node.demo.phantom import Rendering, write
 from dicom_node.folder_scan import scan
 from inference.domain.identifiers import UID
@@ -61,6 +63,7 @@ class BusyWorker:
 
 def main(seconds: float) -> int:
     """Work for some seconds, and give the number of jobs."""
+    os.nice(INFERENCE_NICENESS)
     clock = SystemClock()
     with tempfile.TemporaryDirectory() as folder:
         write(Path(folder), Rendering())
