@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks import encoding, end_to_end, ingest, reading, stages
+from benchmarks import encoding, end_to_end, ingest, polling, reading, stages
 from benchmarks.machine import facts
 from benchmarks.tables import write_readme
 
@@ -19,6 +19,7 @@ BENCHMARKS: Mapping[str, Callable[[], dict[str, Any]]] = {
     "stages": stages.measure,
     "encoding": encoding.measure,
     "end_to_end": end_to_end.measure,
+    "polling": polling.measure,
 }
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from types import MappingProxyType
+from typing import Final
 
+import httpx
 from sqlalchemy import Engine
 
 from control_api.access import OIDCOptions, RateLimits
@@ -31,6 +33,8 @@ from inference.reading import describe_revision
 from inference.selection import select
 from integrations import durable_files
 from integrations.environment import Source
+from integrations.orthanc.priors import OrthancPriors
+from integrations.orthanc.rest import OrthancREST
 from integrations.persistence.audit_trail import SQLAuditTrail
 from integrations.persistence.deployments import SQLDeploymentLog
 from integrations.persistence.engine import make_engine
@@ -45,6 +49,7 @@ from integrations.persistence.study_index import SQLStudyIndex
 from integrations.persistence.transactions import Transactions
 from integrations.persistence.users import SQLUserStore
 from integrations.persistence.verifications import SQLVerificationLog
+from integrations.preview_folder import PreviewFolder
 from integrations.read_cache import make_read_cache
 from integrations.settings import Settings
 from integrations.shown_settings import shown_settings
@@ -52,6 +57,9 @@ from integrations.system import RandomUIDSource, SystemClock
 from integrations.taskqueue import make_job_queue
 from models.catalogue import FolderCatalogue, builtin_models_root
 from models.model_store import ModelStore
+
+ARCHIVE_SECONDS: Final = 20.0
+"""How long a person waits for the archive's answer."""
 
 
 def build_services(settings: Settings, sources: Mapping[str, Source] = MappingProxyType({})) -> Services:
@@ -92,6 +100,8 @@ def build_services(settings: Settings, sources: Mapping[str, Source] = MappingPr
         documents=Documents(make_read_cache(settings, clock), changes),
         event_places=Places(settings.event_streams),
         master_data=SQLMasterData(engine, clock),
+        previews=PreviewFolder(settings.previews_dir),
+        priors=_priors(settings),
         match=_matcher(catalogue, settings.character_sets),
         probes=_probes(settings, engine, queue),
         models=_models(settings, engine, catalogue, log),
@@ -124,6 +134,15 @@ def _node(settings: Settings, engine: Engine, sources: Mapping[str, Source]) -> 
         reserve_bytes=settings.spool_reserve_mb * 2**20,
         settings=shown_settings(settings, sources),
     )
+
+
+def _priors(settings: Settings) -> OrthancPriors | None:
+    if settings.archive_rest_url is None:
+        return None
+    password = settings.archive_rest_password.get_secret_value()
+    login = (settings.archive_rest_user, password) if settings.archive_rest_user else None
+    client = httpx.Client(timeout=ARCHIVE_SECONDS, auth=login)
+    return OrthancPriors(OrthancREST(settings.archive_rest_url, client), settings.ae_title)
 
 
 def _options(settings: Settings) -> APIOptions:

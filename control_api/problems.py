@@ -59,6 +59,7 @@ STATUS: Final[Mapping[type[errors.NodeError], HTTPStatus]] = MappingProxyType(
         errors.LastAdministrator: HTTPStatus.CONFLICT,
         errors.JobNotFound: HTTPStatus.NOT_FOUND,
         errors.StudyNotFound: HTTPStatus.NOT_FOUND,
+        errors.PreviewNotFound: HTTPStatus.NOT_FOUND,
         errors.IllegalTransition: HTTPStatus.CONFLICT,
         errors.LeaseLost: HTTPStatus.CONFLICT,
         errors.JobCancelled: HTTPStatus.CONFLICT,

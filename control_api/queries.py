@@ -8,11 +8,18 @@ from typing import Any
 
 from sqlalchemy import Column, Select, and_, func, or_, select
 
-from control_api.job_views import JOBS, job_view, shown
+from control_api.job_views import JOBS, STANDING, job_view, shown
 from control_api.job_views import conditions as job_conditions
-from control_api.records import Cursor, Item, JobFilter, JobView, Listing, StudyFilter, StudyView
+from control_api.records import Cursor, Item, JobFilter, JobView, Listing, Result, StudyFilter, StudyView
 from control_api.study_views import conditions as study_conditions
-from control_api.study_views import series_of, study_views
+from control_api.study_views import (
+    descriptions,
+    earlier_studies,
+    latest_first,
+    series_of,
+    studies_by_uid,
+    study_views,
+)
 from inference.domain.delivery import DeliveryState
 from inference.domain.identifiers import UID, JobID
 from inference.domain.job import DELIVERY_STATES, JobState, ModelReference
@@ -63,6 +70,42 @@ class ReadModel:
                 deliveries=tuple(deliveries_of(connection, job_id)),
             )
 
+    def results_of(self, study_uid: UID, series_uid: UID) -> tuple[JobView, ...]:
+        """List the jobs made for a series that publish and have a result, newest first, with that."""
+        wanted = (jobs.c.study_instance_uid == study_uid, jobs.c.series_instance_uid == series_uid)
+        statement = JOBS.where(*wanted, jobs.c.shadow.is_(False))
+        statement = statement.order_by(jobs.c.created_at.desc(), jobs.c.job_id.desc())
+        with self._transactions.read() as connection:
+            rows = connection.execute(statement).all()
+        return tuple(replace(job_view(row), result=shown(row.result)) for row in rows if row.result)
+
+    def standing_results(self, study_uid: UID) -> tuple[Result, ...]:
+        """List the results of a study that are published and stand, oldest first.
+
+        Raises
+        ------
+        StudyNotFound
+            If there is no such study.
+        """
+        study = self.study(study_uid)
+        described = {series.series_uid: series.series_description for series in study.series}
+        statement = JOBS.where(jobs.c.study_instance_uid == study_uid, *STANDING)
+        with self._transactions.read() as connection:
+            rows = connection.execute(statement.order_by(jobs.c.created_at, jobs.c.job_id)).all()
+        made = [replace(job_view(row), result=shown(row.result)) for row in rows if row.result]
+        return tuple(Result(job, replace(study, series=()), described.get(job.series_uid, "")) for job in made)
+
+    def earlier_results(self, current: Result, limit: int = 50) -> tuple[Result, ...]:
+        """List the standing results of the same model about earlier studies of the same patient, the latest first."""
+        statement = JOBS.where(*earlier_studies(current.study), *STANDING)
+        statement = statement.where(jobs.c.model_id == current.job.model_type).limit(limit)
+        with self._transactions.read() as connection:
+            rows = [row for row in connection.execute(latest_first(statement)) if row.result]
+            views = studies_by_uid(connection, {row.study_instance_uid for row in rows})
+            described = descriptions(connection, {row.series_instance_uid for row in rows})
+        made = [replace(job_view(row), result=shown(row.result)) for row in rows]
+        return tuple(Result(job, views[job.study_uid], described.get(job.series_uid, "")) for job in made)
+
     def list_studies(self, wanted: StudyFilter, limit: int, after: Cursor | None = None) -> Listing[StudyView]:
         """List studies, the one that was received last first, without their series."""
         statement = select(studies).where(*study_conditions(wanted))
@@ -85,6 +128,12 @@ class ReadModel:
                 raise StudyNotFound("there is no such study on this node")
             [study] = study_views(connection, [row])
             return replace(study, series=series_of(connection, study_uid))
+
+    def has_study(self, study_uid: UID) -> bool:
+        """Tell whether anything of a study has arrived."""
+        statement = select(studies.c.study_instance_uid).where(studies.c.study_instance_uid == study_uid)
+        with self._transactions.read() as connection:
+            return connection.execute(statement).first() is not None
 
     def study_of(self, series_uid: UID) -> StudyView:
         """Give the study to which a series belongs.

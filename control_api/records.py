@@ -212,3 +212,22 @@ class StudyView:
     def incomplete(self) -> bool:
         """Whether a series is still open, or lacks instances that were announced."""
         return self.receiving or self.missing_count > 0
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A result with the study that it is about; holds patient data: never log it.
+
+    Parameters
+    ----------
+    job
+        With what readers have left of its result.
+    study
+        Without its series.
+    series_description
+        Of the series that was analysed.
+    """
+
+    job: JobView
+    study: StudyView
+    series_description: str

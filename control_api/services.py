@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, tzinfo
+from datetime import UTC, date, tzinfo
 from pathlib import Path
 from typing import Final, Protocol, cast
 
@@ -31,7 +31,8 @@ from control_api.node_services import NodeServices
 from control_api.queries import ReadModel
 from inference.domain.model_spec import ModelSpec
 from inference.domain.study import SeriesRevision
-from inference.ports import Clock, JobQueue, JobStore, ModelCatalogue, StudyIndex, UIDSource
+from inference.ports import Clock, JobQueue, JobStore, ModelCatalogue, PreviewStore, StudyIndex, UIDSource
+from integrations.orthanc.priors import ArchivedStudy
 from integrations.persistence.master_data import SQLMasterData
 
 __all__ = [
@@ -49,6 +50,16 @@ _KEY: Final = "neuronova-services"
 
 Probe = Callable[[], None]
 """Returns when a part works; raises, whatever it likes, when it does not."""
+
+
+class Priors(Protocol):
+    """An archive that is asked for earlier studies, and sends them."""
+
+    def latest(self, patient_id: str, before: date, modalities: Collection[str]) -> ArchivedStudy | None:
+        """Give the latest study of a patient before a day that has images of one of some modalities."""
+
+    def send(self, study: ArchivedStudy) -> None:
+        """Have a study sent to this node."""
 
 
 class Catalogue(ModelCatalogue, Packages, Protocol):
@@ -114,6 +125,10 @@ class Services:
         The read side, and what changed in it.
     documents
         Answers that were given a moment ago.
+    previews
+        Pictures of results.
+    priors
+        The archive that has earlier studies; None where there is none to ask.
     event_places
         Room for streams of events.
     master_data
@@ -147,6 +162,8 @@ class Services:
     documents: Documents
     event_places: Places
     master_data: SQLMasterData
+    previews: PreviewStore
+    priors: Priors | None
     match: Callable[[SeriesRevision], Sequence[ModelSpec]]
     probes: Mapping[str, Probe]
     clock: Clock

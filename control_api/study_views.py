@@ -11,7 +11,9 @@ from sqlalchemy import (
     Connection,
     Integer,
     Row,
+    Select,
     Table,
+    and_,
     case,
     exists,
     func,
@@ -27,7 +29,7 @@ from inference.domain.identifiers import UID
 from inference.domain.job import JobState
 from inference.domain.study import CompletionEvidence
 from integrations.persistence.tables import jobs, joined_series, series, studies
-from integrations.persistence.times import from_column
+from integrations.persistence.times import from_column, to_column
 
 _COUNTED: Final = (CompletionEvidence.SIGNAL.value, CompletionEvidence.ARCHIVE_COUNT.value)
 """Evidence that is stronger than what headers promise: they may speak of several series together."""
@@ -60,6 +62,38 @@ def conditions(wanted: StudyFilter) -> list[ColumnElement[bool]]:
         if asked is not None:
             found.append(condition if asked else not_(condition))
     return found + ([] if wanted.text is None else [_says(wanted.text)])
+
+
+def earlier_studies(study: StudyView) -> list[ColumnElement[bool]]:
+    """Give the conditions of earlier studies of the same patient; one of the same day is earlier if it came first."""
+    same_day = and_(
+        studies.c.study_date == study.study_date, studies.c.first_received_at < to_column(study.first_received_at)
+    )
+    return [
+        studies.c.patient_id == study.patient_id,
+        studies.c.study_instance_uid != study.study_uid,
+        studies.c.study_date != "",
+        or_(studies.c.study_date < study.study_date, same_day),
+    ]
+
+
+def latest_first(statement: Select[Any]) -> Select[Any]:
+    """Put jobs in order of their studies, the latest first, and of their own within one."""
+    of_study = (studies.c.study_date.desc(), studies.c.first_received_at.desc(), studies.c.study_instance_uid)
+    return statement.order_by(*of_study, jobs.c.created_at.desc(), jobs.c.job_id.desc())
+
+
+def studies_by_uid(connection: Connection, uids: Collection[str]) -> dict[UID, StudyView]:
+    """Read some studies, without their series."""
+    rows = connection.execute(select(studies).where(_of(studies, uids))).all()
+    return {view.study_uid: view for view in study_views(connection, rows)}
+
+
+def descriptions(connection: Connection, uids: Collection[str]) -> dict[UID, str]:
+    """Read how some series are called."""
+    columns = (series.c.series_instance_uid, series.c.series_description)
+    rows = connection.execute(select(*columns).where(series.c.series_instance_uid.in_(uids)))
+    return {UID(series_uid): description for series_uid, description in rows}
 
 
 def _says(text: str) -> ColumnElement[bool]:

@@ -63,6 +63,7 @@ from integrations.persistence.study_index import SQLStudyIndex
 from integrations.persistence.transactions import Transactions
 from integrations.persistence.users import SQLUserStore
 from integrations.persistence.verifications import SQLVerificationLog
+from integrations.preview_folder import PreviewFolder
 from integrations.result_folder import FolderResultStore
 from integrations.settings import ArchivePeer, Settings, load_settings
 from integrations.system import RandomUIDSource, SystemClock, operating_system_user
@@ -260,6 +261,7 @@ def build_worker(settings: Settings, queue: QueueName, threads: int) -> WorkerPr
         notifier=build_notifier(settings, engine),
         clock=clock,
         decoders=DecoderSupply(keeps_ready=True),
+        previews=PreviewFolder(settings.previews_dir) if settings.previews else None,
     )
     owner = _owner(uid_source)
     worker = Worker(places, _work_options(settings, owner))

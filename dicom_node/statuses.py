@@ -54,6 +54,7 @@ STATUSES: Final[Mapping[type[errors.NodeError], int]] = MappingProxyType(
         errors.LastAdministrator: PROCESSING_FAILURE,
         errors.JobNotFound: PROCESSING_FAILURE,
         errors.StudyNotFound: PROCESSING_FAILURE,
+        errors.PreviewNotFound: PROCESSING_FAILURE,
         errors.IllegalTransition: PROCESSING_FAILURE,
         errors.LeaseLost: PROCESSING_FAILURE,
         errors.JobCancelled: PROCESSING_FAILURE,

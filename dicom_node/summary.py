@@ -71,6 +71,7 @@ def _measurement(measurement: Measurement) -> dict[str, Any]:
     return {
         "label": measurement.label,
         "code": measurement.finding.value,
+        "laterality": measurement.laterality.value if measurement.laterality else None,
         "quantity": measurement.quantity.meaning,
         "value": round(measurement.value, 3),
         "unit": measurement.unit.value,

@@ -63,6 +63,7 @@ VERDICTS: Final[Mapping[type[errors.NodeError], Verdict]] = MappingProxyType(
         errors.LastAdministrator: Verdict.FAIL,
         errors.JobNotFound: Verdict.DROP,
         errors.StudyNotFound: Verdict.FAIL,
+        errors.PreviewNotFound: Verdict.FAIL,
         errors.IllegalTransition: Verdict.DROP,
         errors.LeaseLost: Verdict.DROP,
         errors.JobCancelled: Verdict.DROP,

@@ -38,6 +38,7 @@ from inference.domain.job import (
 )
 from inference.domain.job import WITHDRAWAL as WITHDRAWN_RESULT
 from inference.domain.model_spec import ModelSpec
+from inference.encoding.preview import build_preview
 from inference.encoding.revision import current, sent_after
 from inference.errors import (
     ImplausibleResult,
@@ -55,6 +56,7 @@ from inference.ports import (
     ModelCatalogue,
     ModelRunner,
     Notifier,
+    PreviewStore,
     ResultStore,
     StudyIndex,
 )
@@ -80,6 +82,7 @@ class WorkPlaces:
     notifier: Notifier
     clock: Clock
     decoders: DecoderSupply | None = None
+    previews: PreviewStore | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +202,19 @@ class Worker:
             said = self._what_was_said(job, analysis)
             places.results.save(job.job_id, analysis.artifacts, analysis.report, analysis.manifest)
             places.jobs.deliver(lease, {**summary(analysis, spec), **said})
+            self._keep_preview(job, analysis)
         LOG.info("job.analysed", job=job.job_id, shadow=job.shadow)
+
+    def _keep_preview(self, job: Job, analysis: Analysis) -> None:
+        """Keep what is shown of a result, once that is on its way: it delays nothing, and may be done without."""
+        if self._places.previews is None:
+            return
+        modality = analysis.report.source.modality
+        try:
+            parts = build_preview(analysis.volume, analysis.result, analysis.window, modality)
+            self._places.previews.save(job.job_id, parts)
+        except Exception as error:  # noqa: BLE001 - the worker's border: the result stands without it
+            LOG.warning("job.no_preview", job=job.job_id, error=type(error).__name__)
 
     def _what_was_said(self, job: Job, analysis: Analysis) -> dict[str, object]:
         """Give what readers have said of this very answer before: it holds for the repetition too.

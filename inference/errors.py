@@ -44,6 +44,7 @@
     ├── JobError
     │   ├── JobNotFound             job.not_found               404
     │   ├── StudyNotFound           study.not_found             404
+    │   ├── PreviewNotFound         preview.not_found           404
     │   ├── IllegalTransition       job.illegal_transition      409
     │   ├── LeaseLost               job.lease_lost              the work belongs to somebody else now
     │   ├── JobCancelled            job.cancelled
@@ -449,6 +450,12 @@ class StudyNotFound(JobError):
     """There is no such study or series on this node."""
 
     code = "study.not_found"
+
+
+class PreviewNotFound(JobError):
+    """There is nothing to show of this series, or no such slice."""
+
+    code = "preview.not_found"
 
 
 class IllegalTransition(JobError):

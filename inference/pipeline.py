@@ -27,6 +27,7 @@ from inference.domain.volume import Volume
 from inference.encoding.encoding_input import EncodingInput
 from inference.encoding.equipment import software_version
 from inference.encoding.objects import encode
+from inference.encoding.windowing import Window, window_of
 from inference.errors import Stage
 from inference.headers import InstanceHeader
 from inference.measure import check_plausible, measure
@@ -96,6 +97,8 @@ class Analysis:
         What the report server will be told.
     manifest
         What went in, what worked on it and what came out (``inference.provenance``).
+    window
+        Which values of the volume are black and white where it is shown.
     answer
         Digest of all that the answer follows from: equal for a repetition, another for a changed result.
     predecessors
@@ -107,6 +110,7 @@ class Analysis:
     artifacts: tuple[DicomArtifact, ...]
     report: Report
     manifest: Mapping[str, object]
+    window: Window
     answer: str = ""
     predecessors: Sequence[InstanceIdentity] = ()
 
@@ -150,11 +154,12 @@ def analyse(inputs: ModelInputs, spec: ModelSpec, surroundings: Surroundings, at
         predecessors = surroundings.predecessors(uids.answer)
         source = EncodingInput(volume, data_sets, result, spec, uids, produced_at, surroundings.order, predecessors)
         artifacts = encode(source)
+        window = window_of(volume, data_sets)
     provider, *_ = surroundings.runner.providers(spec)
     run = Run(inputs, spec, provider, artifacts, timer.times, produced_at, warnings=volume.warnings)
     report = build_report(inputs, {uid: each[0].data_set for uid, each in headers.items()}, source, artifacts)
     report = replace(report, ordered_at=surroundings.ordered_at)
-    return Analysis(volume, result, artifacts, report, run_manifest(run), uids.answer, predecessors)
+    return Analysis(volume, result, artifacts, report, run_manifest(run), window, uids.answer, predecessors)
 
 
 def options_of(charset: str, zone: tzinfo) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -452,6 +453,22 @@ class ResultStore(Protocol):
         JobNotFound
             If there is none.
         """
+
+
+class PreviewStore(Protocol):
+    """Keeps what is shown of a result before, or instead of, opening a viewer."""
+
+    def save(self, job_id: JobID, parts: Sequence[bytes]) -> None:
+        """Keep the preview of a job, replacing an earlier one.
+
+        Raises
+        ------
+        StoreUnavailable
+            If it cannot be written.
+        """
+
+    def find(self, job_id: JobID) -> Path | None:
+        """Give the file of a job's preview; None where there is none here."""
 
 
 class ArtifactSink(Protocol):

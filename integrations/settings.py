@@ -395,6 +395,8 @@ class Settings(BaseSettings):
     """Address on which the API listens; only the gateway should reach it."""
     api_port: ListenPort = 8000
     """TCP port of the API."""
+    previews: bool = True
+    """Whether inference workers keep a preview of each published result for the API, some ten megabytes a series."""
     event_streams: int = Field(default=4, ge=0, le=1000)
     """Streams of events at the same time in one process of the API, each of which holds a thread: at most half of
     them. One too many is told what has changed and comes back 5 s later."""
@@ -504,6 +506,11 @@ class Settings(BaseSettings):
     def reports_dir(self) -> Path:
         """FHIR bundles, used where no report server is named."""
         return self.data_dir / "reports"
+
+    @property
+    def previews_dir(self) -> Path:
+        """Previews of results, for the API."""
+        return self.data_dir / "previews"
 
     @property
     def models_store(self) -> Path:

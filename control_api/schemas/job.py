@@ -177,6 +177,11 @@ class MeasurementSchema(Schema):
 
     label = fields.String(metadata={"description": "What was measured.", "example": "Thalamus"})
     code = fields.String(metadata={"description": "Its code (SNOMED CT).", "example": "42695009"})
+    laterality = fields.String(
+        allow_none=True,
+        dump_default=None,
+        metadata={"description": "Code of its side (SNOMED CT), or null.", "example": "7771000"},
+    )
     value = fields.Float(metadata={"description": "The number.", "example": 14.2})
     unit = fields.String(metadata={"description": "UCUM unit.", "example": "mL"})
     quantity = fields.String(

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Final
 
 import click
 
 from dicom_node.signals import stop_on_signals
 from inference.domain.job import QueueName
+
+INFERENCE_NICENESS: Final = 5
+"""An analysis takes seconds on all cores; whoever sends images or looks at a page on the same machine goes first."""
 
 
 @click.command()
@@ -39,7 +43,10 @@ def work(queue: str, threads: int) -> None:
     """Run a worker: inference (models stay warm) or delivery (archive and report)."""
     from dicom_node.bootstrap import build_worker, prepare
 
-    build_worker(prepare(), QueueName(queue), threads).run(stop_on_signals())
+    process = build_worker(prepare(), QueueName(queue), threads)
+    if queue == QueueName.INFERENCE:
+        os.nice(INFERENCE_NICENESS)
+    process.run(stop_on_signals())
 
 
 @click.command()

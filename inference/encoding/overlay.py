@@ -17,23 +17,15 @@ from inference.domain.volume import Volume
 from inference.encoding.boxes import box_outline
 from inference.encoding.encoding_input import EncodingInput
 from inference.encoding.key_slices import key_slices, placed, slice_of
+from inference.encoding.painting import EDGE_PX, Rgb, paint, picture_size
 from inference.encoding.typeface import image_font
 from inference.encoding.windowing import Window, window_of
-
-OPACITY: Final = 0.35
-"""Of the colour within a structure; its edge is solid."""
-EDGE_PX: Final = 2
-SMALLEST_PX: Final = 512
-LARGEST_PX: Final = 1024
-"""Limits of the longest side of a picture; in between, a pixel of the source is a pixel."""
 
 _CROSS_PX: Final = 12
 _WHITE: Final = (255, 255, 255)
 _BLACK: Final = (0, 0, 0)
 _OBLIQUE: Final = 0.3
 """Part of a direction from which on its letter is named."""
-
-Rgb = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,17 +63,9 @@ def draw_overlays(source: EncodingInput, most: int, sides_px: tuple[int, int]) -
         Shortest and longest allowed length of a picture's longest side, in pixels.
     """
     volume, result = source.volume, source.result
-    window, size = window_of(volume, source.data_sets), picture_size(volume.grid, *sides_px)
+    window = window_of(volume, source.data_sets)
+    size = picture_size(volume.grid.shape[1:], volume.grid.spacing_mm[1:], *sides_px)
     return [_draw(volume, result, index, window, size) for index in key_slices(volume, result, most)]
-
-
-def picture_size(grid: Grid, smallest_px: int = SMALLEST_PX, largest_px: int = LARGEST_PX) -> tuple[int, int]:
-    """Give rows and columns of a picture of a slice with square pixels, as fine as the source's if it can be."""
-    _, row_mm, column_mm = grid.spacing_mm
-    sides = np.array(grid.shape[1:]) * np.array([row_mm, column_mm]) / min(row_mm, column_mm)
-    factor = np.clip(1.0, smallest_px / sides.max(), largest_px / sides.max())
-    rows, columns = np.maximum(1, np.rint(sides * factor)).astype(int).tolist()
-    return rows, columns
 
 
 def letters(direction: NDArray[np.float64]) -> str:
@@ -104,7 +88,7 @@ def _draw(volume: Volume, result: AnalysisResult, index: int, window: Window, si
     pixels = np.repeat(np.asarray(grey)[:, :, None], 3, axis=2)
     segments = _seen(result, index)
     for segment, mask in segments:  # the smaller lie on the larger
-        _paint(pixels, mask, segment.label.colour_rgb)
+        paint(pixels, mask, segment.label.colour_rgb)
     image = Image.fromarray(pixels)
     findings = [(finding, place) for finding, place in placed(result.findings) if _reaches(place, index, volume)]
     for finding, place in findings:
@@ -121,42 +105,6 @@ def _seen(result: AnalysisResult, index: int) -> list[tuple[Segment, NDArray[np.
     masks = [(segment, plane(result.labels, index, segment.label.value)) for segment in result.segments]
     seen = [(segment, mask) for segment, mask in masks if mask.any()]
     return sorted(seen, key=lambda item: -int(np.count_nonzero(item[1])))
-
-
-def _paint(pixels: Rgb, mask: NDArray[np.bool_], colour_rgb: tuple[int, int, int]) -> None:
-    """Lay a colour over the mask, which may be coarser or finer than the picture; nothing outside it changes."""
-    rows, columns = np.nonzero(mask)
-    row_span, column_span = (
-        _span(used, size, count) for used, size, count in zip((rows, columns), pixels.shape, mask.shape, strict=False)
-    )
-    at_rows, at_columns = (
-        _nearest(span, size, count)
-        for span, size, count in zip((row_span, column_span), pixels.shape, mask.shape, strict=False)
-    )
-    inside = mask[np.ix_(at_rows, at_columns)]
-    edge = inside & ~_shrunk(inside)
-    region, colour = pixels[row_span, column_span], np.array(colour_rgb, dtype=np.float64)
-    region[inside] = np.rint(region[inside] * (1 - OPACITY) + colour * OPACITY).astype(np.uint8)
-    region[edge] = colour_rgb
-
-
-def _span(used: NDArray[np.intp], size: int, count: int) -> slice:
-    """Give the pixels of a picture's side from the first to the last of the source's pixels that are used."""
-    first, last = int(used.min()), int(used.max())
-    return slice(first * size // count, -(-(last + 1) * size // count))
-
-
-def _nearest(span: slice, size: int, count: int) -> NDArray[np.intp]:
-    middles = (np.arange(span.start, span.stop) + 0.5) * count / size
-    return np.minimum(middles.astype(np.intp), count - 1)
-
-
-def _shrunk(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Take the outermost pixels away, as often as the edge is wide."""
-    for _ in range(EDGE_PX):
-        padded = np.pad(inside, 1)
-        inside = padded[1:-1, 1:-1] & padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
-    return inside
 
 
 def _reaches(place: Place, index: int, volume: Volume) -> bool:

@@ -17,7 +17,8 @@ from inference.encoding.equipment import (
     series_description,
 )
 from inference.encoding.legend import with_legend
-from inference.encoding.overlay import LARGEST_PX, SMALLEST_PX, Overlay, draw_overlays, letters
+from inference.encoding.overlay import Overlay, draw_overlays, letters
+from inference.encoding.painting import LARGEST_PX, SMALLEST_PX
 from inference.encoding.references import source_image
 from inference.encoding.series_numbers import series_number
 from inference.encoding.slice_names import slice_name

@@ -1,10 +1,12 @@
-"""Orthanc's REST API as far as the node needs it: whether an object is there, and is the one that was sent."""
+"""Orthanc's REST API as far as the node needs it: is an object there and the one that was sent; earlier studies."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
@@ -61,6 +63,31 @@ class OrthancREST:
         PeerUnavailable, PeerRefused
         """
         return self._request("GET", f"/instances/{orthanc_id}/file").content
+
+    def find_studies(self, query: Mapping[str, str]) -> object:
+        """Give what the archive has of studies that match, as it writes it (``POST /tools/find``).
+
+        Raises
+        ------
+        PeerUnavailable, PeerRefused
+        """
+        asked = {"Level": "Study", "Query": {name: value for name, value in query.items() if value}, "Expand": True}
+        answer = self._request("POST", "/tools/find", json.dumps(asked).encode())
+        try:
+            found: object = answer.json()
+        except ValueError as error:
+            raise PeerUnavailable("the archive's REST API gave no list of studies") from error
+        return found
+
+    def send_to(self, modality: str, orthanc_id: str) -> None:
+        """Order that something is sent to a modality; returns at once (``POST /modalities/{name}/store``).
+
+        Raises
+        ------
+        PeerUnavailable, PeerRefused
+        """
+        order = {"Resources": [orthanc_id], "Synchronous": False}
+        self._request("POST", f"/modalities/{quote(modality, safe='')}/store", json.dumps(order).encode())
 
     def patients(self, since: int, limit: int) -> list[dict[str, Any]]:
         """Give some of all patients, expanded (``GET /patients``); an empty list is the end.

@@ -42,7 +42,7 @@ studies: Final = Table(
     "studies",
     METADATA,
     Column("study_instance_uid", String(64), primary_key=True),
-    Column("patient_id", String(255), nullable=False, default=""),
+    Column("patient_id", String(255), nullable=False, default="", index=True),
     Column("patient_name", String(255), nullable=False, default=""),
     Column("accession_number", String(64), nullable=False, default=""),
     Column("study_date", String(32), nullable=False, default=""),

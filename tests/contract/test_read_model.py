@@ -164,3 +164,22 @@ def test_jobs_are_found_by_patient_and_time(rows: ControlAPI, queries: ReadModel
     [job] = queries.list_jobs(wanted, 10).items
 
     assert (job.run, job.patient_id) == (1, "P1")
+
+
+def test_earlier_results_are_found_alike(rows: ControlAPI, queries: ReadModel) -> None:
+    """The latest study first, each with its study and the name of its series."""
+    rows.has_study(patient_id="P1", study_date="20260102")
+    rows.has_series(series_description="t1")
+    rows.has_job(1, result=RESULT)
+    for number, day in enumerate(["20240101", "20251230", "20270101"], start=2):
+        uid = UID(f"1.2.840.{number}")
+        rows.has_study(uid, -number, patient_id="P1", study_date=day)
+        rows.has_series(UID(f"{uid}.1"), uid, series_description=f"t1 of {day}")
+        rows.has_job(number, study_instance_uid=uid, series_instance_uid=f"{uid}.1", result=RESULT)
+
+    [current] = queries.standing_results(STUDY)
+    earlier = queries.earlier_results(current)
+
+    assert (current.series_description, current.study.series) == ("t1", ())
+    assert [one.series_description for one in earlier] == ["t1 of 20251230", "t1 of 20240101"]
+    assert all(one.study.study_uid == one.job.study_uid and one.job.result == RESULT for one in earlier)

@@ -25,7 +25,7 @@ from control_api.model_services import ModelServices
 from control_api.node_queries import NodeReadModel
 from control_api.node_services import NodeServices
 from control_api.queries import ReadModel
-from control_api.services import APIOptions, Probe, Services
+from control_api.services import APIOptions, Priors, Probe, Services
 from inference.domain.delivery import RESULT as RESULT_ERRAND
 from inference.domain.delivery import Delivery
 from inference.domain.identifiers import UID
@@ -49,6 +49,7 @@ from integrations.persistence.tables import job_stages, jobs, series, studies
 from integrations.persistence.times import to_column
 from integrations.persistence.transactions import Transactions
 from integrations.persistence.verifications import SQLVerificationLog
+from integrations.preview_folder import PreviewFolder
 from integrations.read_cache import MemoryCache, ReadCache
 from integrations.settings import Settings
 from integrations.shown_settings import shown_settings
@@ -66,6 +67,7 @@ RESULT: dict[str, Any] = {
         {
             "label": "Thalamus",
             "code": "42695009",
+            "laterality": None,
             "quantity": "Volume",
             "value": 14.2,
             "unit": "mL",
@@ -161,6 +163,8 @@ class ControlAPI:
         Room for streams of events.
     gateway
         Servers behind the gateway; none by default.
+    priors
+        The archive that has earlier studies.
     """
 
     engine: Engine
@@ -176,6 +180,7 @@ class ControlAPI:
     version_seconds: float = 0.0
     event_streams: int = 1
     gateway: Gateway = field(default_factory=Gateway)
+    priors: Priors | None = None
 
     def __post_init__(self) -> None:
         uid_source = CountingUIDSource()
@@ -199,6 +204,8 @@ class ControlAPI:
             documents=Documents(self.cache or MemoryCache(self.clock), changes, self.version_seconds),
             event_places=Places(self.event_streams),
             master_data=SQLMasterData(self.engine, self.clock),
+            priors=self.priors,
+            previews=PreviewFolder(self.folder / "previews"),
             match=self._match,
             probes=self.probes,
             models=self._models(uid_source),

@@ -17,6 +17,7 @@ from inference.domain.identifiers import JobID
 from inference.domain.job import Hint, Job, Lease, ModelReference, NewJob, QueueName
 from inference.domain.model_spec import ModelSpec
 from inference.domain.study import CompletionEvidence, SeriesRevision, StoredInstance
+from inference.ports import PreviewStore
 from integrations.persistence.deliveries import SQLDeliveryLog
 from integrations.persistence.job_store import JobStoreOptions, SQLJobStore
 from integrations.persistence.study_index import SQLStudyIndex
@@ -67,6 +68,7 @@ class WorkBench:
     reports: FakeReportSink = field(default_factory=FakeReportSink)
     notifier: RecordingNotifier = field(default_factory=RecordingNotifier)
     catalogue: FixedCatalogue = field(default_factory=lambda: FixedCatalogue([SPEC]))
+    previews: PreviewStore | None = None
     logs: list[MutableMapping[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -85,7 +87,7 @@ class WorkBench:
         """Give a worker as the bench stands."""
         places = WorkPlaces(
             self.jobs, self.index, self.catalogue, self.runner, self.results, self.destinations, self.deliveries,
-            self.notifier, self.clock,
+            self.notifier, self.clock, previews=self.previews,
         )  # fmt: skip
         return Worker(places, self.options)
 

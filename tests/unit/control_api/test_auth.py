@@ -43,6 +43,7 @@ WRITES = [
     ("/api/jobs", {"series_uid": str(SERIES)}),
     (f"/api/jobs/{JOB}/retry", None),
     (f"/api/jobs/{JOB}/cancel", None),
+    (f"/api/jobs/{JOB}/rerun", {}),
     (f"/api/studies/{STUDY}/complete", {}),
 ]
 READS = [
@@ -50,6 +51,8 @@ READS = [
     "/api/node/status",
     "/api/jobs",
     f"/api/jobs/{JOB}",
+    f"/api/jobs/{JOB}/timeline",
+    f"/api/jobs/{JOB}/logs",
     "/api/studies",
     f"/api/studies/{STUDY}",
     "/api/models",
@@ -76,6 +79,7 @@ def _requests(app: Flask) -> list[tuple[str, str]]:
             "study_uid": STUDY,
             "series_uid": SERIES,
             "name": "status.js",
+            "number": 1,
             "model_id": BRAIN.model_id,
             "version": BRAIN.version,
         }

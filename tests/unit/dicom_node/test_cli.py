@@ -262,15 +262,17 @@ class RecordedProcess:
 def test_serving_commands_run_their_process(
     node: Node, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], builder: str
 ) -> None:
-    """On a migrated database, until a signal."""
-    process, built = RecordedProcess(), []
+    """On a migrated database, until a signal; what computes for seconds lets others go first."""
+    process, built, nices = RecordedProcess(), [], []
     monkeypatch.setattr(serve, "stop_on_signals", object)
+    monkeypatch.setattr(serve.os, "nice", nices.append)
     monkeypatch.setattr(bootstrap, builder, lambda *given: (built.extend(given), process)[1])
 
     result = node(*arguments)
 
     assert result.exit_code == 0, result.output
     assert process.ran
+    assert nices == ([serve.INFERENCE_NICENESS] if "inference" in arguments else [])
     if builder == "build_worker":
         assert [*map(str, built[1:])] == [arguments[2], arguments[4] if len(arguments) > 3 else "1"]
     if builder == "supervisor":

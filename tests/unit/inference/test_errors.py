@@ -43,6 +43,7 @@ SNAPSHOT = {
     "LastAdministrator": ("account.last_administrator", "configure", False),
     "JobNotFound": ("job.not_found", "job", False),
     "StudyNotFound": ("study.not_found", "job", False),
+    "PreviewNotFound": ("preview.not_found", "job", False),
     "IllegalTransition": ("job.illegal_transition", "job", False),
     "LeaseLost": ("job.lease_lost", "job", False),
     "JobCancelled": ("job.cancelled", "job", False),

@@ -1,4 +1,4 @@
-"""What changed last is found by an index, because people and programs ask for it all the time.
+"""What changed last is found by an index, because it is asked for all the time; and so is what a patient has.
 
 Revision 0009, after 0004.
 """
@@ -17,11 +17,13 @@ def upgrade() -> None:
     """Create the indexes."""
     op.create_index("ix_jobs_updated_at_job_id", "jobs", ["updated_at", "job_id"])
     op.create_index(op.f("ix_studies_signalled_at"), "studies", ["signalled_at"])
+    op.create_index(op.f("ix_studies_patient_id"), "studies", ["patient_id"])
     op.create_index(op.f("ix_series_completed_at"), "series", ["completed_at"])
 
 
 def downgrade() -> None:
     """Drop them."""
     op.drop_index(op.f("ix_series_completed_at"), table_name="series")
+    op.drop_index(op.f("ix_studies_patient_id"), table_name="studies")
     op.drop_index(op.f("ix_studies_signalled_at"), table_name="studies")
     op.drop_index("ix_jobs_updated_at_job_id", table_name="jobs")

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from inference.domain.geometry import Grid
 from inference.domain.result import Place
 from inference.encoding.encoding_input import EncodingInput
-from inference.encoding.overlay import Overlay, draw_overlays, letters, picture_size
+from inference.encoding.overlay import Overlay, draw_overlays, letters
+from inference.encoding.painting import picture_size
 from tests.support.findings import Case, classified, detections, make_case, mask_of, overlapping_lesions, place_in
 from tests.support.pictures import coloured, with_values
 from tests.support.synthetic_series import axial_grid
@@ -128,7 +129,8 @@ def test_pixels_are_square_and_neither_many_nor_few(
     shape: tuple[int, int, int], spacing: tuple[float, float, float], expected: tuple[int, int]
 ) -> None:
     """The longest side is within limits."""
-    assert picture_size(axial_grid(shape, spacing)) == expected
+    grid = axial_grid(shape, spacing)
+    assert picture_size(grid.shape[1:], grid.spacing_mm[1:]) == expected
 
 
 @pytest.mark.parametrize(
