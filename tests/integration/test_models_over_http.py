@@ -24,7 +24,14 @@ REASON = "it mixes up left and right"
 
 @pytest.fixture
 def embedded(tmp_path: Path) -> Iterator[Embedded]:
-    """Run an embedded node whose report server is away."""
+    """Run an embedded node."""
+    with running_embedded(tmp_path, "admin") as node:
+        yield node
+
+
+@pytest.fixture
+def without_ris(tmp_path: Path) -> Iterator[Embedded]:
+    """Run an embedded node whose receiver of messages is away."""
     with running_embedded(tmp_path, "admin", NODE_HL7=f"127.0.0.1:{free_port()}") as node:
         yield node
 
@@ -82,31 +89,29 @@ def test_a_model_lives_its_life_over_http(embedded: Embedded, tmp_path: Path) ->
     assert not any(value in embedded.node.logs() for value in ("Phantom^Test", "TEST-1", published["study_uid"]))
 
 
-def test_a_running_node_shows_how_it_is(embedded: Embedded, tmp_path: Path) -> None:
+def test_a_running_node_shows_how_it_is(without_ris: Embedded) -> None:
     """Its workers report themselves and what they found; a peer that is away is said so."""
-    upload(embedded, as_zip(write_package(tmp_path / "first", Package("1.0.0", golden=True)), tmp_path / "first.zip"))
-    looked_over(embedded, FIRST)
-    embedded.client.post(f"{FIRST}/activate")
-
-    wait_until(lambda: len(embedded.get("/api/node/workers")["workers"]) == 3, 60, "three workers")
-    workers = embedded.get("/api/node/workers")["workers"]
+    wait_until(lambda: len(without_ris.get("/api/node/workers")["workers"]) == 3, 60, "three workers")
+    workers = without_ris.get("/api/node/workers")["workers"]
     assert [worker["kind"] for worker in workers] == ["delivery", "inference", "receiver"]
     assert all(worker["alive"] for worker in workers)
-    (device,) = embedded.get("/api/node/devices")["devices"]
+    (device,) = without_ris.get("/api/node/devices")["devices"]
     assert (device["provider"], device["cpu_count"] > 0) == ("CPUExecutionProvider", True)
-    wait_until(lambda: embedded.get("/api/node/peers")["peers"], 60, "a look at the peers")
-    (peer,) = embedded.get("/api/node/peers")["peers"]
+    wait_until(lambda: without_ris.get("/api/node/peers")["peers"], 60, "a look at the peers")
+    (peer,) = without_ris.get("/api/node/peers")["peers"]
     assert (peer["name"], peer["reachable"], peer["error"]["code"]) == (
         "HL7 receiver",
         False,
         "report.hl7_unavailable",
     )
-    embedded.client.post("/api/node/peers/probe")
-    wait_until(lambda: embedded.get("/api/node/peers")["peers"][0]["probed_at"] > peer["probed_at"], 30, "a new look")
-    wait_until(lambda: embedded.get("/api/node/disk")["counted_at"], 60, "a count")
-    assert embedded.get("/api/node/disk")["full_at"] is None
-    assert [queue["waiting"] for queue in embedded.get("/api/node/queues")["queues"]] == [0, 0]
-    settings = {one["name"]: one for one in embedded.get("/api/settings")["settings"]}
+    without_ris.client.post("/api/node/peers/probe")
+    wait_until(
+        lambda: without_ris.get("/api/node/peers")["peers"][0]["probed_at"] > peer["probed_at"], 30, "a new look"
+    )
+    wait_until(lambda: without_ris.get("/api/node/disk")["counted_at"], 60, "a count")
+    assert without_ris.get("/api/node/disk")["full_at"] is None
+    assert [queue["waiting"] for queue in without_ris.get("/api/node/queues")["queues"]] == [0, 0]
+    settings = {one["name"]: one for one in without_ris.get("/api/settings")["settings"]}
     assert (settings["hl7"]["source"], settings["jwt_secret"]["source"]) == ("environment", "generated")
 
 
