@@ -112,7 +112,8 @@ def test_a_running_node_shows_how_it_is(without_ris: Embedded) -> None:
     assert without_ris.get("/api/node/disk")["full_at"] is None
     assert [queue["waiting"] for queue in without_ris.get("/api/node/queues")["queues"]] == [0, 0]
     settings = {one["name"]: one for one in without_ris.get("/api/settings")["settings"]}
-    assert (settings["hl7"]["source"], settings["jwt_secret"]["source"]) == ("environment", "generated")
+    assert (settings["hl7"]["source"], settings["ae_title"]["source"]) == ("environment", "default")
+    assert (settings["jwt_secret"]["value"], settings["jwt_secret"]["secret"]) == ("********", True)
 
 
 def _changed(golden: Any) -> Any:
