@@ -402,7 +402,7 @@ class Settings(BaseSettings):
     them. One too many is told what has changed and comes back 5 s later."""
 
     model_upload_mb: int = Field(default=1024, ge=1, le=8192)
-    """MiB of the largest model package that the API takes; the gateway has a limit of its own."""
+    """MiB of the largest model package that the API takes; unpacked it may be twice as large."""
     models_dirs: PathList = ()
     """More folders with model packages beside the built-in ones and those that were added, comma-separated."""
     execution_provider: Literal["auto", "cpu", "cuda"] = "auto"

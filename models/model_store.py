@@ -18,6 +18,9 @@ from models.manifest import MANIFEST_NAME, read_manifest
 from models.package_files import LIMITS, PackageLimits, copy_package
 from models.weights import verify
 
+_STAGING: Final = ".incoming-"
+_FORGOTTEN_SECONDS: Final = 86400
+"""Nobody takes so long to bring a package."""
 _READABLE: Final = 0o755
 """Mode of a package's folder: who adds it and who serves may be different users."""
 
@@ -117,7 +120,8 @@ class ModelStore:
         """
         try:
             self._folders.make_folder_durably(self._root)
-            folder = Path(tempfile.mkdtemp(prefix=".incoming-", dir=self._root))
+            folder = Path(tempfile.mkdtemp(prefix=_STAGING, dir=self._root))
+            self._sweep(folder)
             try:
                 yield folder
             finally:
@@ -126,6 +130,13 @@ class ModelStore:
             raise StoreUnavailable(
                 f"the package cannot be kept ({error.strerror or type(error).__name__})"
             ) from error
+
+    def _sweep(self, present: Path) -> None:
+        """Remove what processes left that ended in the middle; the new folder tells what time it is."""
+        now = present.stat().st_mtime
+        for folder in self._root.glob(f"{_STAGING}*"):
+            if now - folder.stat().st_mtime > _FORGOTTEN_SECONDS:
+                shutil.rmtree(folder, ignore_errors=True)
 
     def _settle(self, package: Path, reference: ModelReference) -> bool:
         place = self._place(reference)

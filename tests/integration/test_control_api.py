@@ -24,12 +24,13 @@ from integrations.system import SystemClock
 from tests.support.api_process import PASSWORD, APIProcess, start_api
 from tests.support.free_port import free_port
 from tests.support.nginx_server import Gateway, check, render, start_gateway
+from tests.support.package_folders import Package, as_zip, write_package
 from tests.support.synthetic_series import SeriesOptions, axial_grid, revision_of, write_series
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.integration
 
-USERS = {"reader": "nurse", "operator": "technician", "forgetful": "doctor"}
+USERS = {"reader": "nurse", "operator": "technician", "forgetful": "doctor", "chief": "admin"}
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,7 @@ def test_long_answers_and_large_bodies_are_allowed(tmp_path: Path) -> None:
     proxy = (tmp_path / "snippets" / "proxy.conf").read_text(encoding="utf-8")
 
     assert "client_max_body_size 100M;" in rendered
+    assert re.search(r"location = /api/models \{\s+client_max_body_size 8g;\s+proxy_request_buffering off;", rendered)
     for directive in ("proxy_read_timeout", "proxy_send_timeout"):
         assert f"{directive} 120s;" in proxy
 
@@ -324,3 +326,37 @@ def test_a_reader_may_not_start_work(door: Door) -> None:
     answer = door.client("reader").post("/api/jobs", json={"series_uid": str(UID("1.2.3"))})
 
     assert (answer.status_code, answer.json()["code"]) == (403, "auth.forbidden")
+
+
+# --- model packages -----------------------------------------------------------------------------------------------
+
+
+def test_a_package_goes_through_the_door_as_it_comes(door: Door, tmp_path: Path) -> None:
+    """Piece by piece, without a length, past the gateway's own limits and buffers; nothing runs for it."""
+    archive = as_zip(write_package(tmp_path / "bright", Package(golden=True)), tmp_path / "bright.zip").read_bytes()
+    headers = {"Content-Type": "application/zip"}
+    pieces = (archive[at : at + 700] for at in range(0, len(archive), 700))
+
+    answer = door.client("chief").post("/api/models", content=pieces, headers=headers)
+
+    assert (answer.status_code, answer.headers["Location"]) == (201, "/api/models/bright_tissue/1.0.0")
+    shown = door.client("reader").get("/api/models/bright_tissue/1.0.0").json()
+    assert (shown["deployment"], shown["verification"]["state"]) == ("inactive", "requested")
+    refused = door.client("chief").post("/api/models/bright_tissue/1.0.0/activate")
+    assert (refused.status_code, refused.json()["code"]) == (409, "model.deployment_refused")
+
+
+def test_a_package_that_nobody_may_send_is_not_taken(door: Door) -> None:
+    """The answer comes through the gateway as the API gives it."""
+    headers = {"Content-Type": "application/zip"}
+    answer = door.client("reader").post("/api/models", content=b"PK" * 50_000, headers=headers)
+
+    assert (answer.status_code, answer.json()["code"]) == (403, "auth.forbidden")
+
+
+def test_a_card_s_picture_passes_the_door(door: Door) -> None:
+    """As a picture, and as nothing else."""
+    answer = door.client("reader").get("/api/models/brain_structures/1.0.0/pictures/adult-a.png")
+
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, "image/png")
+    assert answer.headers.get_list("X-Content-Type-Options") == ["nosniff"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -480,3 +481,17 @@ def test_a_recalled_version_can_be_removed(node: Node) -> None:
         node.catalogue.exactly(recalled)
     with pytest.raises(ModelRecalled):
         node.add(Package("1.0.0"))
+
+
+def test_what_a_process_left_that_was_killed_is_removed_the_next_day(node: Node) -> None:
+    """A package may be as large as a disk is left; what is younger may be somebody's work."""
+    for name, age in (("old", 86401), ("young", 3600)):
+        left = node.root / f".incoming-{name}"
+        left.mkdir(parents=True)
+        (left / "package").write_bytes(b"x")
+        then = left.stat().st_mtime - age
+        os.utime(left, (then, then))
+
+    node.has("1.0.0")
+
+    assert [path.name for path in node.root.glob(".*")] == [".incoming-young"]
