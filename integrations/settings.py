@@ -157,8 +157,6 @@ ScopeList = Annotated[tuple[str, ...], BeforeValidator(_split)]
 PathList = Annotated[tuple[Path, ...], BeforeValidator(_split)]
 
 
-DEFAULT_EMR_SCOPES: Final = tuple(f"system/{kind}.read" for kind in ("Patient", "Encounter", "Appointment"))
-
 SECRET_FIELDS: Final = ("queue_secret", "jwt_secret")
 """Settings that are generated once in embedded mode."""
 
@@ -255,8 +253,8 @@ class Settings(BaseSettings):
     """Private RSA key in PEM form by which OpenEMR knows us."""
     emr_site: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = "default"
     """Site within OpenEMR."""
-    emr_scopes: ScopeList = DEFAULT_EMR_SCOPES
-    """What is asked for of OpenEMR, comma-separated."""
+    emr_scopes: ScopeList = ()
+    """Scopes that are asked for of OpenEMR, comma-separated; empty: reading patients, encounters and appointments."""
 
     database_url: SecretStr | None = None
     """SQLAlchemy address of the database; wins over the parts below. Neither: SQLite in the data folder."""
