@@ -55,4 +55,5 @@ def describe(app: Flask, version: str) -> ProblemAPI:
     for resource in (auth, health, node, jobs, studies, models, viewer, dicom_web, ris, fhir, emr):
         api.register_blueprint(resource.blueprint)
     api.register_blueprint(dicom_web.blueprint_of_ris)
+    api.register_blueprint(emr.blueprint_of_keys)
     return api

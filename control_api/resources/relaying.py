@@ -40,5 +40,5 @@ def let_through(passed: Passed) -> Response:
 
 def note(action: str, target: str = "") -> None:
     """Note an access whose answer is made here."""
-    access = Access(current_user.username, str(current_user.role), action, target, HTTPStatus.OK)
+    access = Access(current_user.username, str(current_user.role), action, target, HTTPStatus.OK.value)
     services().gateway.trail.record(access)

@@ -21,7 +21,7 @@ PUBLIC_PATHS = {
     "/",
     "/api/auth/login",
     "/api/docs/",
-    "/api/emr/jwks.json",
+    "/api/jwks.json",
     "/api/health/live",
     "/api/health/ready",
     "/api/openapi.json",

@@ -69,7 +69,7 @@ def test_the_description_says_who_may_do_what(api: ControlAPI, description: dict
     assert description["security"] == [{"bearerAuth": []}]
     for path, method, operation in _operations(description):
         is_open = operation.get("security") == []
-        assert is_open == (path in {"/api/auth/login", "/api/emr/jwks.json", "/api/health/live", "/api/health/ready"})
+        assert is_open == (path in {"/api/auth/login", "/api/jwks.json", "/api/health/live", "/api/health/ready"})
         assert is_open or operation["x-roles"]
         served = set(operation.get("x-roles", EVERYONE))
         assert ("403" in operation["responses"]) == (served != EVERYONE), (path, method)
