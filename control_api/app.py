@@ -119,6 +119,7 @@ def describe(app: Flask, version: str) -> ProblemAPI:
     for resource in _RESOURCES:
         api.register_blueprint(resource.blueprint)
     api.register_blueprint(dicom_web.blueprint_of_ris)
+    api.register_blueprint(emr.blueprint_of_keys)
     for blueprint in master_data.blueprints:
         api.register_blueprint(blueprint)
     return api

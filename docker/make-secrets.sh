@@ -25,4 +25,6 @@ for name in db_password db_root_password redis_password orthanc_password queue_s
     keep "$name" "$(random)"
 done
 keep redis_url "redis://:$(<"$folder/redis_password")@redis:6379/0"
+# The key by which OpenEMR knows the node (docs/openemr.md); without OpenSSL an empty file, which is no key.
+keep emr_private_key "$(openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:3072 2>/dev/null || true)"
 keep orthanc_users.json "{\"RegisteredUsers\": {\"node\": \"$(<"$folder/orthanc_password")\"}}"

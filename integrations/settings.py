@@ -195,8 +195,6 @@ EndedStateList = Annotated[tuple[EndedState, ...], BeforeValidator(_split)]
 PathList = Annotated[tuple[Path, ...], BeforeValidator(_split)]
 
 
-DEFAULT_EMR_SCOPES: Final = tuple(f"system/{kind}.read" for kind in ("Patient", "Encounter", "Appointment"))
-
 SECRET_FIELDS: Final = ("queue_secret", "jwt_secret")
 """Settings that are generated once in embedded mode."""
 
@@ -293,8 +291,8 @@ class Settings(BaseSettings):
     """Private RSA key in PEM form by which OpenEMR knows us."""
     emr_site: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = "default"
     """Site within OpenEMR."""
-    emr_scopes: ScopeList = DEFAULT_EMR_SCOPES
-    """What is asked for of OpenEMR, comma-separated."""
+    emr_scopes: ScopeList = ()
+    """Scopes that are asked for of OpenEMR, comma-separated; empty: reading patients, encounters and appointments."""
     emr_patient_system: str = ""
     """System under which the report server knows the EMR's patient numbers; empty: that of sources that name no
     issuer."""

@@ -61,8 +61,8 @@ class Renaming:
         return replaced(chunks, self.inside, self.outside)
 
     def inwards(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
-        """Rewrite a request's body."""
-        return replaced(chunks, self.outside, self.inside)
+        """Make addresses of ours relative; HAPI takes one of its own for that of a stranger, unless it is told."""
+        return replaced(chunks, f"{self.outside}/", "")
 
 
 def ask(server: Server, call: Call) -> Answer:

@@ -25,6 +25,8 @@ ARCHIVE = "archive"
 REPORTS = "report server"
 RECORD = "medical record"
 
+READING_SCOPES = ("system/Patient.read", "system/Encounter.read", "system/Appointment.read")
+
 
 def build_gateway(settings: Settings, clock: Clock, uid_source: UIDSource, trail: AccessTrail) -> Gateway:
     """Wire the servers; nothing is connected yet.
@@ -81,9 +83,8 @@ def _record(settings: Settings, clock: Clock) -> tuple[Server | None, Server | N
     key = read_key(pem)
     if settings.emr_url is None or not settings.emr_client_id:
         return None, None, public_key_set(key)
-    me = AssertingClient(
-        f"{settings.emr_url}/oauth2/{settings.emr_site}/token", settings.emr_client_id, key, settings.emr_scopes
-    )
+    token_url = f"{settings.emr_url}/oauth2/{settings.emr_site}/token"
+    me = AssertingClient(token_url, settings.emr_client_id, key, settings.emr_scopes or READING_SCOPES)
     client, breaker = make_client(), CircuitBreaker(clock)
     tokens = AssertedTokens(RECORD, me, client, clock)
     fhir, api = (

@@ -20,12 +20,16 @@ blueprint = APIBlueprint(
     "emr", __name__, url_prefix="/api/emr", description="The medical record: patients, encounters, appointments."
 )
 
+blueprint_of_keys = APIBlueprint("keys", __name__, url_prefix="/api", description="The node's public keys.")
 
-@blueprint.route("/jwks.json")
+
+@blueprint_of_keys.route("/jwks.json")
 class Keys(MethodView):
     """Our public keys (RFC 7517)."""
 
-    @blueprint.alt_response(HTTPStatus.OK, description="A JSON Web Key Set; empty where no key is set.", success=True)
+    @blueprint_of_keys.alt_response(
+        HTTPStatus.OK, description="A JSON Web Key Set; empty where no key is set.", success=True
+    )
     @serves(PUBLIC)
     def get(self) -> Response:
         """Give the public keys of the node, which OpenEMR fetches to check who asks for a token."""

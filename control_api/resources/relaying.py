@@ -36,7 +36,7 @@ def let_through(passed: Passed) -> Response:
 
 def note(action: str, target: str = "") -> None:
     """Note an access whose answer is made here."""
-    _record(action, target, HTTPStatus.OK)
+    _record(action, target, HTTPStatus.OK.value)
 
 
 def _record(action: str, target: str, status: int) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from marshmallow import Schema, ValidationError, fields, validate, validates_schema
+from marshmallow import Schema, fields, validate
 
 LARGEST_PAGE = 200
 
-_TEXT = validate.And(
-    validate.Length(1, 64), validate.Regexp(r"^[^\\\x00-\x1f\x7f]*$", error="Must not hold backslash or control.")
+_TEXT = (
+    validate.Length(1, 64),
+    validate.Regexp(r"^[^\\\x00-\x1f\x7f]*$", error="Must not hold backslash or control characters."),
 )
 
 
@@ -38,12 +37,6 @@ class RISQuerySchema(Schema):
     offset = fields.Integer(
         load_default=0, validate=validate.Range(0, 100_000), metadata={"description": "Entries to leave out first."}
     )
-
-    @validates_schema
-    def _check_dates(self, data: dict[str, Any], **_: Any) -> None:
-        first, last = data.get("from_date"), data.get("to_date")
-        if first and last and first > last:
-            raise ValidationError("Ends before it begins.", "to_date")
 
 
 class RISStudySchema(Schema):

@@ -15,10 +15,10 @@ class ViewerOrderSchema(Schema):
 
     studies = fields.List(
         UIDField(metadata={"pattern": UID_PATTERN, "maxLength": 64}),
-        load_default=list,
+        required=True,
         validate=validate.Length(max=MOST_STUDIES),
         metadata={
-            "description": "Study Instance UIDs, the one to open first; administrators may leave them out for all.",
+            "description": "Study Instance UIDs, the one to open first; none, for administrators, for all.",
             "example": ["1.2.826.0.1.3680043.8.498.1"],
         },
     )

@@ -90,7 +90,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, fhir_server: FHIRServer) -> I
 
     def keys() -> Any:
         assert api is not None
-        return httpx.get(f"{api.url}/api/emr/jwks.json").json()
+        return httpx.get(f"{api.url}/api/jwks.json").json()
 
     with (
         running_orthanc(folder / "orthanc", OrthancOptions({})) as archive,
@@ -358,7 +358,7 @@ def test_tokens_and_keys_stay_inside(site: Site) -> None:
     """Neither is in an answer, nor is the private part in what is published."""
     answer = site.client("anna").get("/api/emr/patients")
     assert not any(token in str(answer.headers) + answer.text for token in site.record.tokens)
-    (key,) = site.client().get("/api/emr/jwks.json").json()["keys"]
+    (key,) = site.client().get("/api/jwks.json").json()["keys"]
     assert (key["kty"], key["alg"], key["use"]) == ("RSA", "RS384", "sig")
     assert not {"d", "p", "q", "dp", "dq", "qi"} & key.keys()
 

@@ -18,7 +18,7 @@ OUTSIDE_THE_TREE = {EXHAUSTED, DEADLINE, UNEXPECTED, NodeError.code}
 """Codes without a class of their own: verdicts on what nobody is left to report, and what nobody foresaw."""
 
 
-LOG_EVENTS = {"gateway.request"}
+LOG_EVENTS = {"gateway.request", "gateway.access", "gateway.trouble"}
 """Names of the same form that are no answers."""
 
 

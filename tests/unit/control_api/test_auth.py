@@ -25,7 +25,7 @@ PUBLIC_PATHS = {
     "/api/auth/oidc/login",
     "/api/auth/refresh",
     "/api/docs/",
-    "/api/emr/jwks.json",
+    "/api/jwks.json",
     "/api/health/live",
     "/api/health/ready",
     "/api/openapi.json",

@@ -21,7 +21,7 @@ OPEN = {
     "/api/auth/oidc/callback",
     "/api/auth/oidc/login",
     "/api/auth/refresh",
-    "/api/emr/jwks.json",
+    "/api/jwks.json",
     "/api/health/live",
     "/api/health/ready",
 }

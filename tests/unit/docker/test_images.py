@@ -41,7 +41,7 @@ def test_images_of_ours_do_not_run_as_root() -> None:
 def test_base_images_are_pinned() -> None:
     """A tag with a version for each."""
     bases = re.findall(r"^ARG \w+_IMAGE=(\S+)$", DOCKERFILE.read_text(), flags=re.MULTILINE)
-    assert len(bases) == 4
+    assert len(bases) == 5
     assert all(re.fullmatch(r"[a-z/]+:v?\d[\w.-]*", base) for base in bases)
 
 
@@ -59,6 +59,15 @@ def test_the_api_image_lacks_what_the_api_must_never_reach() -> None:
     forbidden = setup["importlinter:contract:api-is-light"]["forbidden_modules"].split()
     removed = re.findall(r"pip uninstall --yes (.+)", stages()["build-api"])[0].split()
     assert set(forbidden) <= set(removed)
+
+
+def test_the_gateway_has_the_viewer_that_is_tested() -> None:
+    """The package that the image fetches is the one whose digest is checked, and it lies where nginx looks."""
+    named = re.findall(r"npm pack --silent (\S+)", stages()["viewer-package"])
+    script = (REPOSITORY / "docker" / "ohif" / "prepare_ohif.py").read_text()
+    assert re.findall(r'PACKAGE: Final = "([^"]+)"', script) == named
+    (folder,) = re.findall(r"VIEWER_ROOT=(\S+)", stages()["gateway"])
+    assert f"COPY --from=viewer /viewer/ {folder}/" in stages()["gateway"]
 
 
 def test_hadolint_accepts_it_and_can_refuse(tmp_path: Path) -> None:
