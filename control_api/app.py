@@ -6,7 +6,7 @@ from typing import Final
 
 from flask import Flask
 
-from control_api import docs_pages, metrics_page, problems, request_context, services, status_page
+from control_api import app_pages, docs_pages, metrics_page, problems, request_context, services
 from control_api.auth import gate, tokens
 from control_api.openapi import ProblemAPI, make_api
 from control_api.resources import auth, health, jobs, models, node, studies
@@ -40,7 +40,7 @@ def create_app(given: Services) -> Flask:
     gate.install(app)
     problems.register(app)
     docs_pages.register(app, describe(app, given.options.version))
-    status_page.register(app)
+    app_pages.register(app)
     metrics_page.register(app)
     return app
 
