@@ -35,6 +35,8 @@ FHIR_SERVER := tests/servers/fhir
 FHIR_JAR := $(FHIR_SERVER)/target/fhir-test-server.jar
 OHIF := docker/ohif
 VIEWER := $(OHIF)/build/pacs-viewer/index.html
+SPA := control_api/spa
+APP := $(SPA)/dist/index.html
 SHELL_SCRIPTS := .ci/run $(wildcard scripts/*.sh docker/*.sh docker/*/*.sh)
 
 ##@ Use
@@ -59,22 +61,25 @@ test: dev servers lint types ## Everything: servers, lint, types, then every tes
 	$(PYTEST)
 
 .PHONY: lint
-lint: dev ## Ruff, import contracts, shell scripts, Dockerfile and compose files
+lint: dev $(SPA)/node_modules/.installed ## Ruff, import contracts, the app (ESLint, Prettier), shell scripts, Dockerfile, compose files
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+	npm --prefix $(SPA) run --silent lint
 	$(BIN)/shellcheck $(SHELL_SCRIPTS)
 	$(BIN)/hadolint docker/Dockerfile
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec $(wildcard docker/compose*.yaml)
 
 .PHONY: types
-types: dev ## Mypy, strict, over the five packages
+types: dev $(SPA)/node_modules/.installed ## Mypy, strict, over the five packages, and the compiler over the app
 	$(BIN)/mypy
+	npm --prefix $(SPA) run --silent check
 
 .PHONY: format
 format: dev ## Let ruff put the code in order
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	npm --prefix $(SPA) run --silent format
 
 .PHONY: unit
 unit: dev ## Tests that need no server
@@ -118,6 +123,10 @@ servers: ## Install the real servers of the tests where possible (Debian package
 	@scripts/install-test-servers.sh
 	@$(MAKE) --no-print-directory $(FHIR_JAR)
 	@$(MAKE) --no-print-directory $(VIEWER)
+	@$(MAKE) --no-print-directory $(APP)
+
+.PHONY: spa
+spa: $(APP) ## Build the single-page app with its pinned npm packages, in control_api/spa/dist
 
 .PHONY: viewer
 viewer: $(VIEWER) ## Make the OHIF viewer from its pinned npm package, in docker/ohif/build
@@ -136,8 +145,8 @@ clean: ## Remove what tools left behind; the environment and data stay
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
 .PHONY: distclean
-distclean: clean ## Remove the environment and the viewer too
-	rm -rf $(VENV) *.egg-info $(OHIF)/build
+distclean: clean ## Remove the environment, the viewer and the app too
+	rm -rf $(VENV) *.egg-info $(OHIF)/build $(SPA)/dist $(SPA)/node_modules
 
 define compile
 $(BIN)/uv pip compile $(1) --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
@@ -164,6 +173,16 @@ $(VIEWER): $(OHIF)/prepare_ohif.py $(OHIF)/app-config.js
 	echo "Making the OHIF viewer; its package has 50 MB."; \
 	"$(PYTHON)" $(OHIF)/prepare_ohif.py $(OHIF)/build/pacs-viewer && touch $@ \
 		|| echo "The OHIF viewer could not be made; the tests that look at results in it will fail." >&2
+
+$(SPA)/node_modules/.installed: $(SPA)/package-lock.json
+	npm --prefix $(SPA) ci --no-fund --no-audit --loglevel=error
+	@touch $@
+
+$(APP): $(SPA)/package-lock.json $(SPA)/index.html $(SPA)/vite.config.ts $(shell find $(SPA)/src -type f 2>/dev/null)
+	@command -v npm >/dev/null || { echo "npm is missing; the node shows its status page in the app's place." >&2; exit 0; }; \
+	echo "Building the app."; \
+	{ $(MAKE) --no-print-directory $(SPA)/node_modules/.installed && npm --prefix $(SPA) run --silent build && touch $@; } \
+		|| echo "The app could not be built; the node shows its status page, and the tests of the app will fail." >&2
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer with its venv module is needed (Debian: python3-venv)." >&2; exit 1; }

@@ -8,12 +8,12 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from control_api import (
+    app_pages,
     docs_pages,
     metrics_page,
     problems,
     request_context,
     services,
-    status_page,
     tagged,
     viewer_pages,
 )
@@ -94,7 +94,7 @@ def create_app(given: Services) -> Flask:
     problems.register(app)
     refusals.register(app)
     docs_pages.register(app, describe(app, given.options.version))
-    status_page.register(app)
+    app_pages.register(app)
     if given.gateway.viewer.folder is not None:
         viewer_pages.register(app, given.gateway.viewer.folder)
     metrics_page.register(app)

@@ -22,6 +22,9 @@ PAGE_POLICY: Final = (
 DOCS_POLICY: Final = PAGE_POLICY.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
 """The API documentation viewers write their styles at run time; scripts stay limited to our own files."""
 
+APP_POLICY: Final = DOCS_POLICY.replace("img-src 'self' data:", "img-src 'self' data: blob:")
+"""The app's component library writes styles at run time, and pictures that need a token are fetched, then shown."""
+
 SECURITY_HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",

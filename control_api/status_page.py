@@ -1,4 +1,4 @@
-"""The status page: static files that read the API like any other client."""
+"""The status page: static files that read the API like any other client; shown where the app was not built."""
 
 from __future__ import annotations
 
@@ -14,15 +14,14 @@ STATIC_FOLDER: Final = Path(str(files("control_api"))) / "static"
 PAGE_FILES: Final = ("status.css", "status.js", "client.js", "elements.js", "favicon.svg")
 
 
-def register(app: Flask) -> None:
-    """Serve the page at ``/`` for the embedded node; behind the gateway, Nginx serves the same files."""
-    blueprint = Blueprint("status_page", __name__)
+def page() -> Response:
+    """Give the page."""
+    return send_from_directory(STATIC_FOLDER, "index.html")
 
-    @blueprint.get("/")
-    @serves(PUBLIC)
-    def page() -> Response:
-        """Give the page."""
-        return send_from_directory(STATIC_FOLDER, "index.html")
+
+def register(app: Flask) -> None:
+    """Serve its files for the embedded node; behind the gateway, Nginx serves the same files."""
+    blueprint = Blueprint("status_page", __name__)
 
     @blueprint.get(f"/static/<any{PAGE_FILES}:name>")
     @serves(PUBLIC)

@@ -13,6 +13,7 @@ from typing import Final
 
 import httpx
 
+from control_api.app_pages import BUILT
 from control_api.status_page import STATIC_FOLDER
 from tests.support.free_port import free_port
 from tests.support.repository import REPOSITORY
@@ -61,6 +62,7 @@ def render(folder: Path, listen: str, upstream: str) -> Path:
         "GATEWAY_LISTEN": listen,
         "API_UPSTREAM": upstream,
         "STATIC_ROOT": str(STATIC_FOLDER),
+        "SPA_ROOT": str(BUILT),
         "VIEWER_ROOT": str(VIEWER_ROOT),
         "GATEWAY_RUN": str(folder),
     }

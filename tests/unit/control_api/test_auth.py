@@ -73,6 +73,11 @@ READS = [
 ]
 
 
+def _is_page(rule: Rule) -> bool:
+    """Tell the app's files, which are the same for everybody, from what the API says."""
+    return rule.endpoint.startswith("app_pages.")
+
+
 def _requests(app: Flask) -> list[tuple[str, str]]:
     def path(rule: Rule) -> str:
         values = {
@@ -88,7 +93,7 @@ def _requests(app: Flask) -> list[tuple[str, str]]:
         return built
 
     methods = {"GET", "POST", "PUT", "PATCH", "DELETE"}
-    rules = [rule for rule in app.url_map.iter_rules() if rule.rule not in PUBLIC_PATHS]
+    rules = [rule for rule in app.url_map.iter_rules() if rule.rule not in PUBLIC_PATHS and not _is_page(rule)]
     return [
         (method, path(rule))
         for rule in rules

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from control_api.app_pages import BUILT
 from tests.support.nginx_server import VIEWER_ROOT, render
 from tests.support.repository import REPOSITORY
 from tests.support.server_process import required_command
@@ -26,6 +27,7 @@ def start(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
         "GATEWAY_LISTEN": "127.0.0.1:8080",
         "API_UPSTREAM": "127.0.0.1:8000",
         "STATIC_ROOT": str(REPOSITORY / "control_api" / "static"),
+        "SPA_ROOT": str(BUILT),
         "VIEWER_ROOT": str(VIEWER_ROOT),
         "GATEWAY_RUN": str(folder),
     }

@@ -1,0 +1,4 @@
+/** To come. */
+export function NodeSettings() {
+  return null;
+}

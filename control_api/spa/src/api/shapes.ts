@@ -1,0 +1,32 @@
+import type { components } from "./schema";
+
+type Schemas = components["schemas"];
+export type Job = Schemas["Job"];
+export type JobDetail = Schemas["JobDetail"];
+export type JobState = Job["state"];
+export type Study = Schemas["Study"];
+export type StudyDetail = Schemas["StudyDetail"];
+export type Series = Schemas["Series"];
+export type Measurement = Schemas["Measurement"];
+export type ModelCard = Schemas["ModelCard"];
+export type NodeStatus = Schemas["NodeStatus"];
+export type ReviewOrder = Schemas["ReviewOrder"];
+
+/** States in which a job still has something before it. */
+export const UNDER_WAY: ReadonlySet<JobState> = new Set<JobState>([
+  "RECEIVED", "QUEUED", "PROCESSING", "DELIVERING", "REVIEWING", "WITHDRAWING",
+]); // prettier-ignore
+export const CANCELLABLE: ReadonlySet<JobState> = new Set<JobState>([
+  "RECEIVED",
+  "QUEUED",
+  "PROCESSING",
+  "DELIVERING",
+]);
+export const RETRYABLE: ReadonlySet<JobState> = new Set<JobState>(["FAILED", "REJECTED", "CANCELLED"]);
+/** What can be shown of a series; of the counts the document says too little. */
+export type PreviewFacts = Omit<Schemas["Preview"], "slices" | "rows" | "columns" | "interpolated"> & {
+  readonly slices: number;
+  readonly rows: number;
+  readonly columns: number;
+  readonly interpolated: readonly number[];
+};
