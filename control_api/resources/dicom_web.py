@@ -8,6 +8,7 @@ from flask import Response, request
 from flask.views import MethodView
 
 from control_api.auth import viewer_sessions
+from control_api.auth.pace import Pace, paced
 from control_api.auth.roles import EVERYONE, OPERATORS, serves
 from control_api.auth.viewer_sessions import opened_by_cookie
 from control_api.gateway import pictures
@@ -47,6 +48,7 @@ class DICOMwebOfRIS(MethodView):
     """The same for programs, by token only."""
 
     @blueprint_of_ris.doc(responses=FROM_BEHIND)
+    @paced(Pace.PICTURES)
     @serves(EVERYONE)
     def get(self, path: str) -> Response:
         """Search or retrieve."""

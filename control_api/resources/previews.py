@@ -9,6 +9,7 @@ from flask import Response, request
 from flask.views import MethodView
 
 from control_api import previews
+from control_api.auth.pace import Pace, paced
 from control_api.changes import Topic
 from control_api.openapi import APIBlueprint
 from control_api.schemas.preview import PictureQuerySchema, PreviewQuerySchema, PreviewSchema
@@ -47,6 +48,7 @@ class Slice(MethodView):
     @blueprint.response(HTTPStatus.OK, content_type="image/png", description="The picture.", headers=TAGGED)
     @blueprint.alt_response(HTTPStatus.NOT_MODIFIED, description=UNCHANGED)
     @blueprint.alt_response(HTTPStatus.NOT_FOUND, HTTPStatus.NOT_FOUND.name)
+    @paced(Pace.PICTURES)
     def get(self, query: dict[str, Any], study_uid: UID, series_uid: UID, number: int) -> Response:
         """Draw a slice as PNG in true proportions; the first is number 1."""
         preview = previews.find(services(), study_uid, series_uid, query["job_id"])
