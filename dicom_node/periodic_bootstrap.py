@@ -38,10 +38,9 @@ from integrations.persistence.retention import SQLRetention
 from integrations.result_folder import FolderResultStore
 from integrations.settings import Settings
 from integrations.system import SystemClock
+from integrations.upstream.emr_login import TokenAuth, emr_tokens
 
 EMAIL: Final = "email"
-EMR_FHIR_PATH: Final = "/apis/default/fhir"
-"""Of OpenEMR's default site."""
 HTTP_TIMEOUT_SECONDS: Final = 60.0
 CLEANING: Final = "clean"
 SUMMARY: Final = "daily_summary"
@@ -84,7 +83,7 @@ def _mail_server(settings: Settings, host: str) -> MailServer:
     return MailServer(host, settings.smtp_port, settings.smtp_security, login, settings.smtp_ca_bundle)
 
 
-def build_patient_sync(settings: Settings, engine: Engine, emr_auth: httpx.Auth | None = None) -> PatientSync:
+def build_patient_sync(settings: Settings, engine: Engine) -> PatientSync:
     """Give what synchronises patients.
 
     Parameters
@@ -93,15 +92,13 @@ def build_patient_sync(settings: Settings, engine: Engine, emr_auth: httpx.Auth 
         Archive, EMR and report server.
     engine
         Keeps the reports.
-    emr_auth
-        How the EMR is told who we are; None: it is not asked.
 
     Raises
     ------
     ConfigurationError
         If there is no report server, or nobody who knows patients.
     """
-    sources = patient_sources(settings, emr_auth)
+    sources = patient_sources(settings)
     if settings.report_url is None or not sources:
         raise ConfigurationError("to synchronise patients, NODE_REPORT_URL and NODE_ARCHIVE_REST_URL must be set")
     clock = SystemClock()
@@ -109,7 +106,7 @@ def build_patient_sync(settings: Settings, engine: Engine, emr_auth: httpx.Auth 
     return PatientSync(PatientSynchroniser(settings.report_url, client, clock), sources, SQLTurns(engine, clock))
 
 
-def patient_sources(settings: Settings, emr_auth: httpx.Auth | None) -> Sequence[PatientSource]:
+def patient_sources(settings: Settings) -> Sequence[PatientSource]:
     """Give who knows patients; the EMR last, for its word rules."""
     sources: list[PatientSource] = []
     systems = dict(settings.patient_systems)
@@ -117,16 +114,15 @@ def patient_sources(settings: Settings, emr_auth: httpx.Auth | None) -> Sequence
         user, password = settings.archive_rest_user, settings.archive_rest_password.get_secret_value()
         client = httpx.Client(timeout=HTTP_TIMEOUT_SECONDS, auth=(user, password) if user else None)
         sources.append(OrthancPatients(OrthancREST(settings.archive_rest_url, client), systems))
-    if settings.emr_url is not None and emr_auth is not None:
-        emr = httpx.Client(timeout=HTTP_TIMEOUT_SECONDS, auth=emr_auth)
+    tokens = emr_tokens(settings, httpx.Client(timeout=HTTP_TIMEOUT_SECONDS), SystemClock())
+    if tokens is not None:
+        emr = httpx.Client(timeout=HTTP_TIMEOUT_SECONDS, auth=TokenAuth(tokens))
         system = settings.emr_patient_system or systems.get("", "")
-        sources.append(EMRPatients(settings.emr_url + EMR_FHIR_PATH, emr, system))
+        sources.append(EMRPatients(f"{settings.emr_url}/apis/{settings.emr_site}/fhir", emr, system))
     return sources
 
 
-def build_periodic_tasks(
-    settings: Settings, engine: Engine | None = None, emr_auth: httpx.Auth | None = None
-) -> list[PeriodicTask]:
+def build_periodic_tasks(settings: Settings, engine: Engine | None = None) -> list[PeriodicTask]:
     """Give what the settings want to be done again and again."""
     database = engine or make_engine(settings)
     outbox, turns = build_outbox(settings, database), SQLTurns(database, SystemClock())
@@ -136,7 +132,7 @@ def build_periodic_tasks(
         sender = NotificationSender(outbox, senders, SystemClock())
         tasks.append(PeriodicTask("notify", "*", sender.make_round))
     if settings.patient_sync_minutes:
-        tasks.append(_patients(settings, build_patient_sync(settings, database, emr_auth), turns))
+        tasks.append(_patients(settings, build_patient_sync(settings, database), turns))
     if EMAIL in senders and settings.summary_at != "never":
         tasks.append(_summary(settings, database, outbox, turns))
     return tasks
@@ -178,7 +174,7 @@ def _summary(settings: Settings, engine: Engine, outbox: SQLNotificationOutbox, 
     return PeriodicTask(SUMMARY, "*/5", run)
 
 
-def sync_by_hand(settings: Settings, *, everything: bool, emr_auth: httpx.Auth | None = None) -> dict[str, Any]:
+def sync_by_hand(settings: Settings, *, everything: bool) -> dict[str, Any]:
     """Synchronise patients now, and keep the report beside those of the crontab.
 
     Raises
@@ -190,7 +186,7 @@ def sync_by_hand(settings: Settings, *, everything: bool, emr_auth: httpx.Auth |
     """
     engine, clock = make_engine(settings), SystemClock()
     turns = SQLTurns(engine, clock)
-    sync = build_patient_sync(settings, engine, emr_auth)
+    sync = build_patient_sync(settings, engine)
     turn = turns.begin(PATIENTS, f"by hand {clock.now():%Y%m%dT%H%M%S.%f}")
     report = sync.run(everything=everything)
     if turn is not None:

@@ -11,21 +11,13 @@ from integrations.local_archive.index import FolderIndex
 from integrations.local_archive.server import FolderServer
 from integrations.settings import Settings
 from integrations.upstream.circuit_breaker import CircuitBreaker
-from integrations.upstream.client_assertion import (
-    AssertedTokens,
-    AssertingClient,
-    TokenServer,
-    public_key_set,
-    read_key,
-)
+from integrations.upstream.client_assertion import TokenServer, public_key_set, read_key
+from integrations.upstream.emr_login import RECORD, emr_tokens
 from integrations.upstream.exchange import Server
 from integrations.upstream.http_server import HTTPServer, make_client
 
 ARCHIVE = "archive"
 REPORTS = "report server"
-RECORD = "medical record"
-
-READING_SCOPES = ("system/Patient.read", "system/Encounter.read", "system/Appointment.read")
 
 
 def build_gateway(settings: Settings, clock: Clock, uid_source: UIDSource, trail: AccessTrail) -> Gateway:
@@ -80,13 +72,11 @@ def _record(settings: Settings, clock: Clock) -> tuple[Server | None, Server | N
     pem = settings.emr_private_key.get_secret_value()
     if not pem:
         return None, None, {"keys": []}
-    key = read_key(pem)
-    if settings.emr_url is None or not settings.emr_client_id:
-        return None, None, public_key_set(key)
-    token_url = f"{settings.emr_url}/oauth2/{settings.emr_site}/token"
-    me = AssertingClient(token_url, settings.emr_client_id, key, settings.emr_scopes or READING_SCOPES)
-    client, breaker = make_client(), CircuitBreaker(clock)
-    tokens = AssertedTokens(RECORD, me, client, clock)
+    keys, client = public_key_set(read_key(pem)), make_client()
+    tokens = emr_tokens(settings, client, clock)
+    if tokens is None:
+        return None, None, keys
+    breaker = CircuitBreaker(clock)
     fhir, api = (
         TokenServer(
             HTTPServer(
@@ -96,4 +86,4 @@ def _record(settings: Settings, clock: Clock) -> tuple[Server | None, Server | N
         )
         for part in ("fhir", "api")
     )
-    return fhir, api, public_key_set(key)
+    return fhir, api, keys

@@ -20,6 +20,7 @@ from dicomweb_client.web import DICOMwebClient
 from pydicom import dcmread
 from pydicom.dataset import FileDataset
 
+from dicom_node.periodic_bootstrap import patient_sources
 from tests.support.api_process import PASSWORD, APIProcess, start_api
 from tests.support.fhir_server import FHIRServer
 from tests.support.medical_record import CLIENT_ID, MedicalRecord, running_medical_record
@@ -30,7 +31,9 @@ from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.integration
 
-USERS = {"anna": "nurse", "rolf": "radiologist", "tina": "technician", "sven": "service", "adam": "admin"}
+USERS = {"anna": "nurse", "rolf": "radiologist", "tina": "technician", "adam": "admin"}
+PROGRAM = "cdss"
+"""A service account that may do whatever programs may."""
 SHAPE = (3, 64, 64)
 
 
@@ -50,8 +53,22 @@ class Site:
         """Give a client of the gateway, logged in where a name is given."""
         client = httpx.Client(base_url=self.gateway.url, timeout=60)
         if name is not None:
-            client.headers["Authorization"] = f"Bearer {self.token(name)}"
+            client.headers.update(self.credentials(name))
         return client
+
+    def credentials(self, name: str) -> dict[str, str]:
+        """Give what lets somebody in: a token, or a program's key."""
+        return {"X-API-Key": self.key()} if name == PROGRAM else {"Authorization": f"Bearer {self.token(name)}"}
+
+    def key(self) -> str:
+        """Give the one key of the program."""
+        if PROGRAM not in self.tokens:
+            admin = self.client("adam")
+            scopes = admin.get("/api/service-accounts").json()["known_scopes"]
+            made = admin.post("/api/service-accounts", json={"name": PROGRAM, "description": "", "scopes": scopes})
+            assert made.status_code == 201, made.text
+            self.tokens[PROGRAM] = admin.post(f"/api/service-accounts/{PROGRAM}/keys", json={}).json()["key"]
+        return self.tokens[PROGRAM]
 
     def token(self, name: str) -> str:
         """Give the one token of a name."""
@@ -125,7 +142,7 @@ def _bytes(data_set: FileDataset) -> bytes:
 
 def _dicom_web(site: Site, name: str) -> DICOMwebClient:
     session = requests.Session()
-    session.headers["Authorization"] = f"Bearer {site.token(name)}"
+    session.headers.update(site.credentials(name))
     return DICOMwebClient(f"{site.gateway.url}/api/ris/dicom-web", session=session)
 
 
@@ -151,7 +168,7 @@ def test_large_studies_are_stored_in_one_request(site: Site, tmp_path: Path) -> 
     header = {"PatientID": "GW-LARGE"}
     paths = write_series(tmp_path, pixels, axial_grid(pixels.shape), SeriesOptions(7104, header))
     large = [dcmread(path) for path in paths]
-    _dicom_web(site, "sven").store_instances(large)
+    _dicom_web(site, PROGRAM).store_instances(large)
     answer = site.client("anna").get("/api/ris/studies", params={"patient_id": "GW-LARGE"})
     assert answer.json()["studies"][0]["instance_count"] == 24
 
@@ -271,7 +288,7 @@ def _patient(number: int) -> dict[str, Any]:
 
 def test_resources_are_written_found_and_paged(site: Site, fhir_server: FHIRServer) -> None:
     """By a program; every address in the answers is ours, and works."""
-    client = site.client("sven")
+    client = site.client(PROGRAM)
     for number in range(3):
         created = client.post("/api/fhir/Patient", json=_patient(number))
         assert created.status_code == 201, created.text
@@ -291,7 +308,7 @@ def test_resources_are_written_found_and_paged(site: Site, fhir_server: FHIRServ
 
 def test_a_transaction_refers_to_what_was_read_here(site: Site) -> None:
     """A reference with the gateway's address is the server's own resource."""
-    client = site.client("sven")
+    client = site.client(PROGRAM)
     patient = client.post("/api/fhir/Patient", json=_patient(9)).headers["Location"].partition("/_history")[0]
     code = {"coding": [{"system": "http://loinc.org", "code": "8867-4"}], "text": "Heart rate"}
     observation = {"resourceType": "Observation", "status": "final", "code": code, "subject": {"reference": patient}}
@@ -302,7 +319,7 @@ def test_a_transaction_refers_to_what_was_read_here(site: Site) -> None:
         "request": request,
     }
     bundle = {"resourceType": "Bundle", "type": "transaction", "entry": [entry]}
-    answer = site.client("sven").post("/api/fhir", json=bundle)
+    answer = site.client(PROGRAM).post("/api/fhir", json=bundle)
     assert answer.status_code == 200, answer.text
     assert answer.json()["entry"][0]["response"]["status"].startswith("201")
     found = client.get("/api/fhir/Observation", params={"subject": f"Patient/{patient.rsplit('/', 1)[1]}"})
@@ -311,7 +328,7 @@ def test_a_transaction_refers_to_what_was_read_here(site: Site) -> None:
 
 def test_what_the_report_server_refuses_is_told_by_itself(site: Site) -> None:
     """404 and 422 with its OperationOutcome; what the gateway refuses is a problem."""
-    client = site.client("sven")
+    client = site.client(PROGRAM)
     absent = client.get("/api/fhir/Patient/no-such")
     assert (absent.status_code, absent.json()["resourceType"]) == (404, "OperationOutcome")
     wrong = client.post("/api/fhir/Patient", json={"resourceType": "Observation"})
@@ -333,7 +350,7 @@ def test_capabilities_come_whole(site: Site, fhir_server: FHIRServer) -> None:
 
 def test_the_medical_record_is_read_with_one_token(site: Site) -> None:
     """Asked for with a signed assertion, which the server checks with the keys that the node publishes; then kept."""
-    site.client("sven").post("/api/fhir/Patient", json=_patient(20)).raise_for_status()
+    site.client(PROGRAM).post("/api/fhir/Patient", json=_patient(20)).raise_for_status()
     client, before = site.client("anna"), len(site.record.tokens)
     for _ in range(6):
         answer = client.get("/api/emr/fhir/Patient", params={"identifier": "urn:oid:2.16.840.1.113883.19.5|GW-20"})
@@ -394,3 +411,10 @@ def test_logs_name_nobody(site: Site) -> None:
     for secret in (study, "GW-7101", "secret-id", site.token("anna"), *site.record.tokens):
         assert secret not in text
     assert json.loads(text.splitlines()[-1])
+
+
+def test_the_patients_of_the_record_are_found_in_the_background_too(site: Site) -> None:
+    """By the same registration; the word of the record on them rules."""
+    *_, record = patient_sources(site.api.settings)
+    assert (record.name, record.rules) == ("emr", True)
+    assert [one for one in record.patients("") if one.resource.get("name")]
