@@ -6,8 +6,9 @@ import base64
 import binascii
 import hashlib
 import re
+import shutil
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 from flask import Request
 from werkzeug.exceptions import UnsupportedMediaType
@@ -15,7 +16,7 @@ from werkzeug.exceptions import UnsupportedMediaType
 from control_api.model_cards import ModelDetail, detail, version_of
 from control_api.model_decisions import order_verification, places
 from control_api.services import Services
-from inference.errors import ModelContractViolated, PackageRefused, WeightsMismatch
+from inference.errors import ModelContractViolated, PackageRefused, StoreUnavailable, WeightsMismatch
 from models.installation import add_package
 from models.package_files import PackageLimits
 
@@ -68,7 +69,7 @@ def take(given: Services, actor: str, request: Request) -> tuple[ModelDetail, bo
     try:
         with given.models.store.staging() as folder:
             archive = folder / "package"
-            _receive(request.stream, archive, request.headers.get("Content-Digest"))
+            _receive(request, archive, given.node.reserve_bytes)
             spec, added = add_package(places(given, actor), given.models.store, archive, limits)
     except (ModelContractViolated, WeightsMismatch) as error:
         raise PackageRefused(getattr(error, "faults", ()) or (error.message,)) from error
@@ -83,16 +84,24 @@ def _check_media_type(request: Request) -> None:
         raise UnsupportedMediaType("send the archive itself, as application/zip or application/x-tar")
 
 
-def _receive(stream: IO[bytes], target: Path, content_digest: str | None) -> None:
+def _receive(request: Request, target: Path, reserve_bytes: int) -> None:
     """Write what comes; a body that is cut off or too long ends in an error of the server's own."""
-    digest = hashlib.sha256()
+    digest, size = hashlib.sha256(), 0
     with target.open("xb") as file:
-        while chunk := stream.read(_CHUNK_BYTES):
+        while chunk := request.stream.read(_CHUNK_BYTES):
+            _leave_room(target.parent, reserve_bytes + len(chunk))
             digest.update(chunk)
-            file.write(chunk)
-    stated = _DIGEST.search(content_digest or "")
+            size += file.write(chunk)
+    _leave_room(target.parent, reserve_bytes + size)  # unpacked it is about as large: weights hardly shrink
+    stated = _DIGEST.search(request.headers.get("Content-Digest", ""))
     if stated is not None and not _is(digest.digest(), stated.group(1)):
         raise PackageRefused(["the bytes that arrived are not those of Content-Digest: send it again"])
+
+
+def _leave_room(folder: Path, bytes_wanted: int) -> None:
+    """Refuse what would take the room without which no images are received."""
+    if shutil.disk_usage(folder).free < bytes_wanted:
+        raise StoreUnavailable("the disk has too little room for a package")
 
 
 def _is(digest: bytes, encoded: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,13 @@ FIRST = f"/api/models/{ID}/1.0.0"
 SECOND = f"/api/models/{ID}/1.1.0"
 REASON = "it mixes up left and right"
 FAULT = VerificationFault("golden numbers", "they differ")
+
+
+@dataclass(frozen=True)
+class Usage:
+    """A disk."""
+
+    free: int
 
 
 class Node:
@@ -297,6 +305,22 @@ def test_a_bomb_is_refused(node: Node) -> None:
     answer = node.send(archive)
 
     assert (answer.status_code, "larger" in answer.json["detail"]) == (422, True)
+    assert node.leftovers() == []
+
+
+@pytest.mark.parametrize("left", [0, 100, -1])
+def test_a_package_never_takes_the_room_that_images_need(
+    node: Node, monkeypatch: pytest.MonkeyPatch, left: int
+) -> None:
+    """Neither while it comes nor when it is unpacked; it may be sent again when there is room."""
+    archive = as_zip(node.package(), node.folder / "p.zip")
+    size = archive.stat().st_size
+    monkeypatch.setattr("control_api.uploads.shutil.disk_usage", lambda _: Usage(free=size + left))
+
+    answer = node.send(archive)
+
+    assert answer.status_code == (503 if left < 0 else 201)
+    assert ("Retry-After" in answer.headers) == (left < 0)
     assert node.leftovers() == []
 
 
