@@ -41,7 +41,7 @@ def test_images_of_ours_do_not_run_as_root() -> None:
 def test_base_images_are_pinned() -> None:
     """A tag with a version for each."""
     bases = re.findall(r"^ARG \w+_IMAGE=(\S+)$", DOCKERFILE.read_text(), flags=re.MULTILINE)
-    assert len(bases) == 4
+    assert len(bases) == 5
     assert all(re.fullmatch(r"[a-z/]+:v?\d[\w.-]*", base) for base in bases)
 
 

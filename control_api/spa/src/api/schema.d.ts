@@ -1712,6 +1712,62 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/studies/{study_uid}/comparison": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                study_uid: string;
+            };
+            cookie?: never;
+        };
+        /**
+         * Show how volumes changed since the previous study of the same patient, for each model.
+         * @description The previous study is the latest earlier one with the same Patient ID for which this node has a result of the
+         *     model, of any version, that stands.
+         */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    study_uid: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        /** @description Send it as `If-None-Match` to be told whether this has changed. */
+                        ETag?: string;
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ComparisonList"];
+                    };
+                };
+                /** @description Not changed since the answer whose tag was sent as `If-None-Match`. */
+                304: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                401: components["responses"]["UNAUTHORIZED"];
+                404: components["responses"]["NOT_FOUND"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/studies/{study_uid}/series/{series_uid}/preview": {
         parameters: {
             query?: never;
@@ -1867,6 +1923,319 @@ export interface paths {
                     content?: never;
                 };
                 401: components["responses"]["UNAUTHORIZED"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/node/queues": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show how many messages and jobs wait in each queue, and since when the oldest does. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["QueueList"];
+                    };
+                };
+                401: components["responses"]["UNAUTHORIZED"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/node/workers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show the processes that work, what each has, and when it was last heard of. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["WorkerList"];
+                    };
+                };
+                401: components["responses"]["UNAUTHORIZED"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/node/devices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show the machines of the workers: where models run, GPUs, cores, memory. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["DeviceList"];
+                    };
+                };
+                401: components["responses"]["UNAUTHORIZED"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/node/disk": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show what is free, what the node holds, and when the disk is full at the present rate. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["DiskDetail"];
+                    };
+                };
+                401: components["responses"]["UNAUTHORIZED"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/node/peers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show what each archive and report server answered when it was asked last. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["PeerList"];
+                    };
+                };
+                401: components["responses"]["UNAUTHORIZED"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/node/peers/probe": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ask a delivery worker to ask them all now; the answer shows what they said before. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Accepted */
+                202: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["PeerList"];
+                    };
+                };
+                401: components["responses"]["UNAUTHORIZED"];
+                403: components["responses"]["FORBIDDEN"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/node/throughput": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show studies, series and jobs by the hour. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description Hours to look back, at most a week. */
+                    hours?: number;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Throughput"];
+                    };
+                };
+                401: components["responses"]["UNAUTHORIZED"];
+                422: components["responses"]["UNPROCESSABLE_ENTITY"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/node/stages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show how long each stage takes with each model, of the jobs that were made in the window. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description Hours to look back, at most a week. */
+                    hours?: number;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["StageList"];
+                    };
+                };
+                401: components["responses"]["UNAUTHORIZED"];
+                422: components["responses"]["UNPROCESSABLE_ENTITY"];
                 default: components["responses"]["DEFAULT_ERROR"];
             };
         };
@@ -2366,6 +2735,45 @@ export interface paths {
                 default: components["responses"]["DEFAULT_ERROR"];
             };
         };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show every setting with its value, where that comes from, and what it means; secrets are hidden. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["SettingList"];
+                    };
+                };
+                401: components["responses"]["UNAUTHORIZED"];
+                403: components["responses"]["FORBIDDEN"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -6135,6 +6543,85 @@ export interface components {
              */
             model_id: string | null;
         };
+        ComparedResult: {
+            /** @description Its job. */
+            job_id: string;
+            /** @description Study Instance UID. */
+            study_uid: string;
+            /** @description Series Instance UID. */
+            series_uid: string;
+            /** @description Series Description. */
+            series_description: string;
+            /**
+             * @description Study Date as DICOM writes it.
+             * @example 20260102
+             */
+            study_date: string;
+            /** @description Which model, exactly. */
+            model: components["schemas"]["ModelReference"];
+        };
+        StructureChange: {
+            /**
+             * @description Its name.
+             * @example Thalamus
+             */
+            label: string;
+            /**
+             * @description Its code (SNOMED CT).
+             * @example 42695009
+             */
+            code: string;
+            /** @description Code of its side, or null. */
+            laterality: string | null;
+            /**
+             * @description UCUM unit.
+             * @example mL
+             */
+            unit: string;
+            /**
+             * @description Its volume then; null: not found.
+             * @example 14.2
+             */
+            prior: number | null;
+            /**
+             * @description And now.
+             * @example 13.5
+             */
+            current: number | null;
+            /**
+             * @description By how much it grew.
+             * @example -0.7
+             */
+            change: number | null;
+            /**
+             * @description The same, in percent of what it was.
+             * @example -4.93
+             */
+            change_percent: number | null;
+        };
+        Comparison: {
+            /** @description The result. */
+            current: components["schemas"]["ComparedResult"];
+            /** @description The previous one, null where there is none. */
+            prior: components["schemas"]["ComparedResult"] | null;
+            /**
+             * @description Why there is none: the study names no patient or no date, or this node has not seen an earlier one with a result of the model.
+             * @enum {unknown}
+             */
+            reason: "no_patient_id" | "no_study_date" | "not_seen" | null;
+            /** @description Days between the two studies. */
+            interval_days: number | null;
+            /** @description Whether both name the patient alike; if not, look whether it is the same person. */
+            name_agrees: boolean | null;
+            /** @description Whether the very same version of the model said both. */
+            same_version: boolean | null;
+            /** @description Volumes of both; none without a previous one. */
+            structures: components["schemas"]["StructureChange"][];
+        };
+        ComparisonList: {
+            /** @description One for each result of the study that stands. */
+            comparisons: components["schemas"]["Comparison"][];
+        };
         NamedWindow: {
             /**
              * @description By which it is asked for.
@@ -6219,6 +6706,247 @@ export interface components {
             windows: components["schemas"]["NamedWindow"][];
             /** @description What can be drawn; nothing of a result that was withdrawn. */
             structures: components["schemas"]["PreviewStructure"][];
+        };
+        Queue: {
+            /**
+             * @description Which.
+             * @enum {unknown}
+             */
+            name: "inference" | "delivery";
+            /** @description Messages in it; null where the queue cannot be asked. */
+            depth: number | null;
+            /** @description Jobs that could be worked on now. */
+            waiting: number;
+            /** @description Jobs that wait for their next attempt. */
+            postponed: number;
+            /** @description Jobs that a worker has. */
+            working: number;
+            /**
+             * Format: date-time
+             * @description Since when the job waits that waits longest, or null.
+             */
+            oldest_waiting_at: string | null;
+        };
+        QueueList: {
+            /** @description Both. */
+            queues: components["schemas"]["Queue"][];
+        };
+        HeldJob: {
+            /** @description Id. */
+            job_id: string;
+            /** @description Its model, or null. */
+            model: components["schemas"]["ModelReference"] | null;
+            /**
+             * @description State.
+             * @enum {unknown}
+             */
+            state: "RECEIVED" | "QUEUED" | "PROCESSING" | "DELIVERING" | "COMPLETED" | "FAILED" | "REJECTED" | "CANCELLED" | "WITHDRAWING" | "WITHDRAWN" | "REVIEWING";
+            /**
+             * Format: date-time
+             * @description When the worker last said that it is at it.
+             */
+            heartbeat_at: string | null;
+            /**
+             * Format: date-time
+             * @description When the job is taken from it unless it is heard of.
+             */
+            lease_expires_at: string | null;
+        };
+        Worker: {
+            /**
+             * @description Its name.
+             * @example node:17:Kx3_0aBc
+             */
+            owner: string;
+            /** @description Whether it was heard of a moment ago. */
+            alive: boolean;
+            /** @description How long ago; null where only its leases are known. */
+            silent_seconds: number | null;
+            /**
+             * @description `inference`, `delivery` or `receiver`.
+             * @example inference
+             */
+            kind: string | null;
+            /** @description Its machine. */
+            host: string | null;
+            /** @description Its process id there. */
+            pid: number | null;
+            /** @description Jobs, or associations, at once. */
+            threads: number | null;
+            /** @description Version of the node that it runs. */
+            version: string | null;
+            /**
+             * Format: date-time
+             * @description Since when.
+             */
+            started_at: string | null;
+            /**
+             * Format: date-time
+             * @description Last word.
+             */
+            seen_at: string | null;
+            /** @description What it has. */
+            jobs: components["schemas"]["HeldJob"][];
+            /** @description The version that it looks over. */
+            verifying: components["schemas"]["ModelReference"][];
+        };
+        WorkerList: {
+            /** @description By kind, oldest first. */
+            workers: components["schemas"]["Worker"][];
+        };
+        GPU: {
+            /** @description Number. */
+            index: number | null;
+            /**
+             * @description Name.
+             * @example NVIDIA L4
+             */
+            name: string | null;
+            /** @description Version of the driver. */
+            driver: string | null;
+            /** @description Memory, MiB. */
+            memory_total_mib: number | null;
+            /** @description Memory in use, MiB. */
+            memory_used_mib: number | null;
+            /** @description How busy. */
+            busy_percent: number | null;
+            /** @description Temperature. */
+            celsius: number | null;
+        };
+        Device: {
+            /** @description Its name. */
+            host: string;
+            /**
+             * Format: date-time
+             * @description When a worker on it was last heard of.
+             */
+            seen_at: string;
+            /**
+             * @description Where models run, in ONNX Runtime's words; null without an inference worker.
+             * @example CUDAExecutionProvider
+             */
+            provider: string | null;
+            /** @description Why models cannot run there, or null. */
+            provider_fault: string | null;
+            /** @description Its NVIDIA GPUs. */
+            gpus: components["schemas"]["GPU"][];
+            /** @description Cores. */
+            cpu_count: number | null;
+            /** @description Processes that want one, over a minute. */
+            load_1m: number | null;
+            /** @description Memory. */
+            memory_total_bytes: number | null;
+            /** @description Left. */
+            memory_available_bytes: number | null;
+        };
+        DeviceList: {
+            /** @description In order of their names. */
+            devices: components["schemas"]["Device"][];
+        };
+        DiskDetail: {
+            /** @description Free. */
+            free_bytes: number;
+            /** @description In all. */
+            total_bytes: number;
+            /** @description What must stay free: below, nothing is received. */
+            reserve_bytes: number;
+            /** @description What was received; null: not counted. */
+            spool_bytes: number | null;
+            /** @description Results; null: not counted. */
+            results_bytes: number | null;
+            /**
+             * Format: date-time
+             * @description When these two were counted.
+             */
+            counted_at: string | null;
+            /** @description Received in the last 24 hours. */
+            received_bytes: number;
+            /**
+             * Format: date-time
+             * @description When the reserve is reached at that rate; null: not within ten years.
+             */
+            full_at: string | null;
+        };
+        Peer: {
+            /**
+             * @description Its name here.
+             * @example archive
+             */
+            name: string;
+            /**
+             * @description How it is asked: `dicom` by C-ECHO, `dicomweb` by a search, `orthanc` by its REST API, `fhir` by its capability statement, `hl7` by a connection.
+             * @enum {unknown}
+             */
+            kind: "dicom" | "dicomweb" | "orthanc" | "fhir" | "hl7";
+            /**
+             * @description Where.
+             * @example ORTHANC@orthanc:4242
+             */
+            address: string;
+            /** @description Whether it can be used. */
+            reachable: boolean;
+            /**
+             * Format: date-time
+             * @description When it was asked.
+             */
+            probed_at: string;
+            /** @description How long the answer took. */
+            seconds: number;
+            /**
+             * Format: date-time
+             * @description When it could last be used, or null.
+             */
+            reachable_at: string | null;
+            /** @description Why not, or null. */
+            error: components["schemas"]["Reason"] | null;
+        };
+        PeerList: {
+            /** @description In order of their names. */
+            peers: components["schemas"]["Peer"][];
+        };
+        Hour: {
+            /**
+             * Format: date-time
+             * @description When it began.
+             */
+            at: string;
+            /** @description New studies. */
+            studies: number;
+            /** @description New series. */
+            series: number;
+            /** @description New jobs. */
+            jobs: number;
+            /** @description Of these jobs, completed by now. */
+            completed: number;
+            /** @description Failed by now. */
+            failed: number;
+            /** @description Rejected by now. */
+            rejected: number;
+        };
+        Throughput: {
+            /** @description Oldest first; the last one has not ended. */
+            hours: components["schemas"]["Hour"][];
+        };
+        StageStatistics: {
+            /** @description The model. */
+            model: components["schemas"]["ModelReference"];
+            /**
+             * @description The stage.
+             * @example infer
+             */
+            stage: string;
+            /** @description How often it was timed. */
+            count: number;
+            /** @description Half of them took no longer, seconds. */
+            p50: number;
+            /** @description 95 of 100 took no longer, seconds. */
+            p95: number;
+            /** @description The longest, seconds. */
+            max: number;
+        };
+        StageList: {
+            /** @description By model and stage. */
+            stages: components["schemas"]["StageStatistics"][];
         };
         VerificationFault: {
             /**
@@ -6451,6 +7179,38 @@ export interface components {
         Recall: {
             /** @description Mostly one; several where other weights were known under the same version. */
             recalled: components["schemas"]["Recalled"][];
+        };
+        Setting: {
+            /**
+             * @description Name.
+             * @example quiet_time_s
+             */
+            name: string;
+            /**
+             * @description Environment variable.
+             * @example NODE_QUIET_TIME_S
+             */
+            variable: string;
+            /**
+             * @description The CDSS guide's own name for it, or null.
+             * @example DB_HOST
+             */
+            guide_variable: string | null;
+            /** @description Text, number, truth, list or null; eight asterisks for a secret that is set. */
+            value: unknown;
+            /**
+             * @description `default`; `environment`; `file`: one that a variable names; `generated`: the node made it for itself.
+             * @enum {unknown}
+             */
+            source: "default" | "environment" | "file" | "generated";
+            /** @description Whether the value is hidden. */
+            secret: boolean;
+            /** @description What it does. */
+            description: string;
+        };
+        SettingList: {
+            /** @description In the order of the manual. */
+            settings: components["schemas"]["Setting"][];
         };
         ViewerOrder: {
             /**

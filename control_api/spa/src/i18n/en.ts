@@ -326,6 +326,12 @@ export const en = {
     specimen: "Specimen",
   },
   sex: { male: "Male", female: "Female" },
+  source: {
+    default: "Default",
+    environment: "Environment",
+    file: "File",
+    generated: "Generated",
+  },
   event: {
     created: "Created",
     stage: "Stage",
@@ -416,6 +422,8 @@ export const en = {
     memory: "Memory",
     lastSeen: "Last seen",
     kind: "Kind",
+    host: "Machine",
+    asked: "The peers are being asked.",
     asTable: "The same as a table",
     window: "Period",
     busy: "Busy with",

@@ -328,6 +328,12 @@ export const ko: Texts = {
     specimen: "검체",
   },
   sex: { male: "남", female: "여" },
+  source: {
+    default: "기본값",
+    environment: "환경 변수",
+    file: "파일",
+    generated: "자동 생성",
+  },
   event: {
     created: "생성",
     stage: "단계",
@@ -418,6 +424,8 @@ export const ko: Texts = {
     memory: "메모리",
     lastSeen: "마지막 확인",
     kind: "종류",
+    host: "장비",
+    asked: "연결 대상을 확인하고 있습니다.",
     asTable: "표로 보기",
     window: "기간",
     busy: "처리 중",
