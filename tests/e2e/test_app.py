@@ -1,4 +1,4 @@
-"""The app in front of every real server: a study arrives in the open worklist, is answered, and its result rejected."""
+"""The app in front of every real server: a study arrives in the open worklist, and its result is rejected."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def browser() -> Iterator[Browser]:
 def test_a_study_arrives_in_the_open_worklist_and_its_result_is_rejected(
     browser: Browser, hospital: Hospital, tmp_path: Path
 ) -> None:
-    """Nobody loads a page anew: sent to the archive, seen here, answered, rejected; the report is in error at last."""
+    """Nobody loads a page anew: sent to the archive, seen here, answered, rejected; the report is in error."""
     paths = write(tmp_path, Rendering(seed=7025))
     study_uid = str(dcmread(paths[0], stop_before_pixels=True).StudyInstanceUID)
     with opened_app(browser, hospital.gateway) as app:

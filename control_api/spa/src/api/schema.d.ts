@@ -1768,6 +1768,55 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/studies/{study_uid}/prior": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                study_uid: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Have the archive send the previous study of the same patient, unless it is here.
+         * @description It arrives as any study does and is analysed as any study is; then `comparison` has something to compare with.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    study_uid: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Accepted */
+                202: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["FetchedPrior"];
+                    };
+                };
+                401: components["responses"]["UNAUTHORIZED"];
+                403: components["responses"]["FORBIDDEN"];
+                404: components["responses"]["NOT_FOUND"];
+                502: components["responses"]["BAD_GATEWAY"];
+                503: components["responses"]["SERVICE_UNAVAILABLE"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/studies/{study_uid}/series/{series_uid}/preview": {
         parameters: {
             query?: never;
@@ -3474,41 +3523,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/emr/jwks.json": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Give the public keys of the node, which OpenEMR fetches to check who asks for a token. */
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description A JSON Web Key Set; empty where no key is set. */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content?: never;
-                };
-                default: components["responses"]["DEFAULT_ERROR"];
-            };
-        };
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/emr/fhir/{path}": {
         parameters: {
             query?: never;
@@ -4020,6 +4034,41 @@ export interface paths {
                 };
             };
         };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/jwks.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Give the public keys of the node, which OpenEMR fetches to check who asks for a token. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description A JSON Web Key Set; empty where no key is set. */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -6622,6 +6671,17 @@ export interface components {
             /** @description One for each result of the study that stands. */
             comparisons: components["schemas"]["Comparison"][];
         };
+        FetchedPrior: {
+            /** @description Study Instance UID. */
+            study_uid: string;
+            /**
+             * @description Study Date, DICOM.
+             * @example 20250102
+             */
+            study_date: string;
+            /** @description Whether it is sent to this node now; if not, it is here. */
+            ordered: boolean;
+        };
         NamedWindow: {
             /**
              * @description By which it is asked for.
@@ -7214,7 +7274,7 @@ export interface components {
         };
         ViewerOrder: {
             /**
-             * @description Study Instance UIDs, the one to open first; administrators may leave them out for all.
+             * @description Study Instance UIDs, the one to open first; none, for administrators, for all.
              * @example [
              *       "1.2.826.0.1.3680043.8.498.1"
              *     ]
@@ -7224,7 +7284,7 @@ export interface components {
              * @description Series Instance UID to open at, e.g. of the segmentation.
              * @example 1.2.826.0.1.3680043.8.498.1.2
              */
-            series: string;
+            series?: string;
         };
         ViewerSession: {
             /**
@@ -7445,8 +7505,8 @@ export interface components {
              */
             updated_at?: string;
             /**
-             * @description The site's code, unique; letters become capitals.
-             * @example DONE5
+             * @description The site's code, unique; letters become capitals. A diagnosis has its KCD code.
+             * @example G30.9
              */
             code: string;
             /**
@@ -7493,8 +7553,8 @@ export interface components {
         };
         Medication: {
             /**
-             * @description The site's code, unique; letters become capitals.
-             * @example DONE5
+             * @description The site's code, unique; letters become capitals. A diagnosis has its KCD code.
+             * @example G30.9
              */
             code: string;
             /**
@@ -7578,8 +7638,8 @@ export interface components {
              */
             updated_at?: string;
             /**
-             * @description The site's code, unique; letters become capitals.
-             * @example DONE5
+             * @description The site's code, unique; letters become capitals. A diagnosis has its KCD code.
+             * @example G30.9
              */
             code: string;
             /**
@@ -7608,8 +7668,8 @@ export interface components {
         };
         Diagnosis: {
             /**
-             * @description The site's code, unique; letters become capitals.
-             * @example DONE5
+             * @description The site's code, unique; letters become capitals. A diagnosis has its KCD code.
+             * @example G30.9
              */
             code: string;
             /**
@@ -7681,8 +7741,8 @@ export interface components {
              */
             updated_at?: string;
             /**
-             * @description The site's code, unique; letters become capitals.
-             * @example DONE5
+             * @description The site's code, unique; letters become capitals. A diagnosis has its KCD code.
+             * @example G30.9
              */
             code: string;
             /**
@@ -7697,7 +7757,7 @@ export interface components {
              */
             name_ko: string;
             /**
-             * @description LOINC code.
+             * @description LOINC code, with its check digit.
              * @default
              * @example 718-7
              */
@@ -7728,8 +7788,8 @@ export interface components {
         };
         LabTest: {
             /**
-             * @description The site's code, unique; letters become capitals.
-             * @example DONE5
+             * @description The site's code, unique; letters become capitals. A diagnosis has its KCD code.
+             * @example G30.9
              */
             code: string;
             /**
@@ -7744,7 +7804,7 @@ export interface components {
              */
             name_ko: string;
             /**
-             * @description LOINC code.
+             * @description LOINC code, with its check digit.
              * @default
              * @example 718-7
              */
@@ -7816,6 +7876,24 @@ export interface components {
         };
         /** @description Forbidden */
         FORBIDDEN: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Service Unavailable */
+        SERVICE_UNAVAILABLE: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Bad Gateway */
+        BAD_GATEWAY: {
             headers: {
                 [name: string]: unknown;
             };

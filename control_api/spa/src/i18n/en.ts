@@ -195,6 +195,8 @@ export const en = {
     changeSince: "Change since {{date}}",
     prior: "Prior",
     noPrior: "No earlier study of this patient is known.",
+    fetchPrior: "Ask the archive for an earlier study",
+    priorAsked: "The archive was asked; an earlier study arrives as any study does.",
     outside: "Outside the usual range",
     absent: "Looked for and not found",
     warnings: "What to know",

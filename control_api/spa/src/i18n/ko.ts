@@ -197,6 +197,8 @@ export const ko: Texts = {
     changeSince: "{{date}} 대비 변화",
     prior: "이전",
     noPrior: "이 환자의 이전 검사가 없습니다.",
+    fetchPrior: "보관소에 이전 검사 요청",
+    priorAsked: "보관소에 요청했습니다. 이전 검사는 다른 검사와 같이 도착합니다.",
     outside: "통상 범위를 벗어남",
     absent: "찾았으나 없음",
     warnings: "알아 둘 점",
