@@ -69,6 +69,26 @@ class Preview:
         return self.file.header
 
     @property
+    def slices(self) -> int:
+        """How many slices there are."""
+        return self.header.shape[0]
+
+    @property
+    def rows(self) -> int:
+        """Rows of each."""
+        return self.header.shape[1]
+
+    @property
+    def columns(self) -> int:
+        """Columns of each."""
+        return self.header.shape[2]
+
+    @property
+    def interpolated(self) -> tuple[int, ...]:
+        """1-based numbers of the slices that the source lacks."""
+        return tuple(index + 1 for index in self.header.interpolated)
+
+    @property
     def windows(self) -> tuple[NamedWindow, ...]:
         """The windows that are offered, the one to begin with first."""
         header = self.header

@@ -106,11 +106,9 @@ class PreviewSchema(Schema):
         attribute="job.valid", metadata={"description": "Whether that result is published and stands."}
     )
     modality = fields.String(attribute="header.modality", metadata={"description": "Modality.", "example": "MR"})
-    slices = fields.Function(
-        lambda preview: preview.header.shape[0], metadata={"description": "How many slices; they count from 1."}
-    )
-    rows = fields.Function(lambda preview: preview.header.shape[1], metadata={"description": "Rows that are kept."})
-    columns = fields.Function(lambda preview: preview.header.shape[2], metadata={"description": "And columns."})
+    slices = fields.Integer(metadata={"description": "How many slices; they count from 1."})
+    rows = fields.Integer(metadata={"description": "Rows that are kept."})
+    columns = fields.Integer(metadata={"description": "And columns."})
     spacing_mm = fields.List(
         fields.Float(),
         attribute="header.spacing_mm",
@@ -124,10 +122,7 @@ class PreviewSchema(Schema):
             "example": ["R", "L", "A", "P"],
         },
     )
-    interpolated = fields.Function(
-        lambda preview: [index + 1 for index in preview.header.interpolated],
-        metadata={"description": "Slices that the source lacks."},
-    )
+    interpolated = fields.List(fields.Integer(), metadata={"description": "Slices that the source lacks."})
     windows = fields.List(
         fields.Nested(NamedWindowSchema), metadata={"description": "Windows, the one to begin with first."}
     )

@@ -14,7 +14,8 @@ import httpx
 import numpy as np
 import pytest
 
-from control_api.request_context import PAGE_POLICY, SECURITY_HEADERS
+from control_api.app_pages import BUILT
+from control_api.request_context import APP_POLICY, PAGE_POLICY, SECURITY_HEADERS
 from inference.domain.arrival import ArrivalHeader, Decision
 from inference.domain.identifiers import UID, AETitle
 from inference.domain.study import CompletionEvidence
@@ -175,7 +176,8 @@ def test_everything_is_protected_exactly_once(door: Door, path: str) -> None:
     """Gateway and API send the same protecting header fields, and neither repeats the other's."""
     answer = door.client().get(path)
 
-    expected = {**SECURITY_HEADERS, "Content-Security-Policy": PAGE_POLICY}
+    policy = APP_POLICY if path == "/" and (BUILT / "index.html").is_file() else PAGE_POLICY
+    expected = {**SECURITY_HEADERS, "Content-Security-Policy": policy}
     assert {name: answer.headers.get_list(name) for name in expected} == {
         name: [value] for name, value in expected.items()
     }

@@ -17,6 +17,9 @@ PACKAGES = ("inference", "models", "integrations", "dicom_node", "control_api")
 NOT_INSTALLED = {"training", "spa"}
 """Folders of the packages that are needed to make a release, not to run one."""
 
+BUILT = {"control_api/spa/dist/index.html", "control_api/spa/dist/assets/index-a1b2.js"}
+"""What is built of the app, as far as this is about it; its sources stay out."""
+
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
@@ -28,6 +31,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
         if copy.relative_to(source).parts[0] in PACKAGES or copy.parent == source:
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, copy)
+    for name in BUILT:
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).write_text("built", encoding="utf-8")
     command = [
         sys.executable,
         "-m",
@@ -55,7 +61,12 @@ def test_nothing_else_is_installed(wheel: set[str]) -> None:
     """No tests, no training, no data of the checkout."""
     folders = {Path(name).parts[0] for name in wheel}
     assert folders == {*PACKAGES, *(name for name in folders if name.endswith(".dist-info"))}
-    assert not [name for name in wheel if NOT_INSTALLED & set(Path(name).parts)]
+    assert not [name for name in wheel - BUILT if NOT_INSTALLED & set(Path(name).parts)]
+
+
+def test_the_app_is_installed_where_it_was_built(wheel: set[str]) -> None:
+    """The embedded node shows it without a checkout."""
+    assert wheel >= BUILT
 
 
 def test_licence_and_credits_travel_along(wheel: set[str]) -> None:

@@ -4,6 +4,43 @@
  */
 
 export interface paths {
+    "/api/auth/methods": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Say how one can log in here. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["LoginMethods"];
+                    };
+                };
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/auth/login": {
         parameters: {
             query?: never;
@@ -27,6 +64,51 @@ export interface paths {
             requestBody: {
                 content: {
                     "application/json": components["schemas"]["Login"];
+                };
+            };
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Tokens"];
+                    };
+                };
+                422: components["responses"]["UNPROCESSABLE_ENTITY"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/refresh": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Stay logged in: get a new access token and a new refresh token.
+         * @description A refresh token works once. Whoever brings a used one ends its session, because one of two holds a copy.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["Refresh"];
                 };
             };
             responses: {
@@ -86,802 +168,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/auth/me": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Show whose token this is. */
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description OK */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Account"];
-                    };
-                };
-                401: components["responses"]["UNAUTHORIZED"];
-                default: components["responses"]["DEFAULT_ERROR"];
-            };
-        };
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/health/live": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Say that the process answers; asks nothing else. */
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description OK */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Liveness"];
-                    };
-                };
-                default: components["responses"]["DEFAULT_ERROR"];
-            };
-        };
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/health/ready": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Say whether every part that the node needs works, part by part. */
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description OK */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Readiness"];
-                    };
-                };
-                /** @description Not ready */
-                503: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Readiness"];
-                    };
-                };
-                default: components["responses"]["DEFAULT_ERROR"];
-            };
-        };
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/node/status": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Show jobs by state, what is being received, queues, models and disk. */
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description OK */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["NodeStatus"];
-                    };
-                };
-                401: components["responses"]["UNAUTHORIZED"];
-                403: components["responses"]["FORBIDDEN"];
-                default: components["responses"]["DEFAULT_ERROR"];
-            };
-        };
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/jobs": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** List jobs, newest first. */
-        get: {
-            parameters: {
-                query?: {
-                    /** @description Most rows to give. */
-                    limit?: number;
-                    /** @description The `next` of the page before. */
-                    after?: string;
-                    /** @description Only this state. */
-                    state?: "RECEIVED" | "QUEUED" | "PROCESSING" | "DELIVERING" | "COMPLETED" | "FAILED" | "REJECTED" | "CANCELLED" | "WITHDRAWING" | "WITHDRAWN" | "REVIEWING";
-                    /** @description Only this study. */
-                    study_uid?: string;
-                    /** @description Only this series. */
-                    series_uid?: string;
-                    /** @description Exactly this Patient ID. */
-                    patient_id?: string;
-                    /** @description Only this model id. */
-                    model?: string;
-                    /** @description Only jobs in shadow, or only those that publish. */
-                    shadow?: boolean;
-                    /** @description Made at this time or later. */
-                    created_from?: string;
-                    /** @description Made before this time. */
-                    created_before?: string;
-                };
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description OK */
-                200: {
-                    headers: {
-                        /** @description Send it as `If-None-Match` to be told whether this has changed. */
-                        ETag?: string;
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["JobList"];
-                    };
-                };
-                /** @description Not changed since the answer whose tag was sent as `If-None-Match`. */
-                304: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content?: never;
-                };
-                401: components["responses"]["UNAUTHORIZED"];
-                422: components["responses"]["UNPROCESSABLE_ENTITY"];
-                default: components["responses"]["DEFAULT_ERROR"];
-            };
-        };
-        put?: never;
-        /** Analyse a study or series (again): a new run for each series and model. */
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": components["schemas"]["RunOrder"];
-                };
-            };
-            responses: {
-                /** @description Accepted */
-                202: {
-                    headers: {
-                        /** @description Where to look next. */
-                        Location?: string;
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["CreatedJobs"];
-                    };
-                };
-                401: components["responses"]["UNAUTHORIZED"];
-                403: components["responses"]["FORBIDDEN"];
-                404: components["responses"]["NOT_FOUND"];
-                409: components["responses"]["CONFLICT"];
-                422: components["responses"]["UNPROCESSABLE_ENTITY"];
-                default: components["responses"]["DEFAULT_ERROR"];
-            };
-        };
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/jobs/{job_id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                job_id: string;
-            };
-            cookie?: never;
-        };
-        /** Show a job with its stage times, its findings and its result objects. */
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    job_id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description OK */
-                200: {
-                    headers: {
-                        /** @description Send it as `If-None-Match` to be told whether this has changed. */
-                        ETag?: string;
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["JobDetail"];
-                    };
-                };
-                /** @description Not changed since the answer whose tag was sent as `If-None-Match`. */
-                304: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content?: never;
-                };
-                401: components["responses"]["UNAUTHORIZED"];
-                404: components["responses"]["NOT_FOUND"];
-                default: components["responses"]["DEFAULT_ERROR"];
-            };
-        };
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/jobs/{job_id}/retry": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                job_id: string;
-            };
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Give a job that failed, was rejected or was cancelled another go; its attempts start anew. */
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    job_id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Accepted */
-                202: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["JobDetail"];
-                    };
-                };
-                401: components["responses"]["UNAUTHORIZED"];
-                403: components["responses"]["FORBIDDEN"];
-                404: components["responses"]["NOT_FOUND"];
-                409: components["responses"]["CONFLICT"];
-                default: components["responses"]["DEFAULT_ERROR"];
-            };
-        };
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/jobs/{job_id}/cancel": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                job_id: string;
-            };
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Stop a job; a worker that is busy with it stops at its next heartbeat. */
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    job_id: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description Accepted */
-                202: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["JobDetail"];
-                    };
-                };
-                401: components["responses"]["UNAUTHORIZED"];
-                403: components["responses"]["FORBIDDEN"];
-                404: components["responses"]["NOT_FOUND"];
-                409: components["responses"]["CONFLICT"];
-                default: components["responses"]["DEFAULT_ERROR"];
-            };
-        };
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/jobs/{job_id}/review": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                job_id: string;
-            };
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Accept, amend or reject a published result.
-         * @description Archive and report server are told by the workers; `deliveries` shows how far that has come. The result stays
-         *     until they were told, and an accepted or amended one can be reviewed again.
-         */
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    job_id: string;
-                };
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": components["schemas"]["ReviewOrder"];
-                };
-            };
-            responses: {
-                /** @description Accepted */
-                202: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["JobDetail"];
-                    };
-                };
-                401: components["responses"]["UNAUTHORIZED"];
-                403: components["responses"]["FORBIDDEN"];
-                404: components["responses"]["NOT_FOUND"];
-                409: components["responses"]["CONFLICT"];
-                422: components["responses"]["UNPROCESSABLE_ENTITY"];
-                default: components["responses"]["DEFAULT_ERROR"];
-            };
-        };
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/studies": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** List studies, the one received last first. */
-        get: {
-            parameters: {
-                query?: {
-                    /** @description Most rows to give. */
-                    limit?: number;
-                    /** @description The `next` of the page before. */
-                    after?: string;
-                    /** @description Exactly this Patient ID. */
-                    patient_id?: string;
-                    /** @description Exactly this Accession Number. */
-                    accession_number?: string;
-                    /** @description Study date, inclusive. */
-                    date_from?: string;
-                    /** @description Study date, inclusive. */
-                    date_to?: string;
-                    /** @description Somewhere in the patient's name or id, whether large or small letters. */
-                    text?: string;
-                    /** @description Only studies with a published result, or only the others. */
-                    has_result?: boolean;
-                    /** @description Only studies of which more is awaited or known to be missing, or only the others. */
-                    incomplete?: boolean;
-                };
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description OK */
-                200: {
-                    headers: {
-                        /** @description Send it as `If-None-Match` to be told whether this has changed. */
-                        ETag?: string;
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["StudyList"];
-                    };
-                };
-                /** @description Not changed since the answer whose tag was sent as `If-None-Match`. */
-                304: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content?: never;
-                };
-                401: components["responses"]["UNAUTHORIZED"];
-                422: components["responses"]["UNPROCESSABLE_ENTITY"];
-                default: components["responses"]["DEFAULT_ERROR"];
-            };
-        };
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/studies/{study_uid}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                study_uid: string;
-            };
-            cookie?: never;
-        };
-        /** Show a study with its series, the evidence that closed them, their decisions and their jobs. */
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    study_uid: string;
-                };
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description OK */
-                200: {
-                    headers: {
-                        /** @description Send it as `If-None-Match` to be told whether this has changed. */
-                        ETag?: string;
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["StudyDetail"];
-                    };
-                };
-                /** @description Not changed since the answer whose tag was sent as `If-None-Match`. */
-                304: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content?: never;
-                };
-                401: components["responses"]["UNAUTHORIZED"];
-                404: components["responses"]["NOT_FOUND"];
-                default: components["responses"]["DEFAULT_ERROR"];
-            };
-        };
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/studies/{study_uid}/complete": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                study_uid: string;
-            };
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /** Say that a study is complete, the strongest evidence there is; its series are closed shortly after. */
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path: {
-                    study_uid: string;
-                };
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": components["schemas"]["Completion"];
-                };
-            };
-            responses: {
-                /** @description Accepted */
-                202: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["StudyDetail"];
-                    };
-                };
-                401: components["responses"]["UNAUTHORIZED"];
-                403: components["responses"]["FORBIDDEN"];
-                404: components["responses"]["NOT_FOUND"];
-                422: components["responses"]["UNPROCESSABLE_ENTITY"];
-                default: components["responses"]["DEFAULT_ERROR"];
-            };
-        };
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/models": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Show the card of every version of every model with what this node does with it, and what is not usable. */
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description OK */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["ModelList"];
-                    };
-                };
-                401: components["responses"]["UNAUTHORIZED"];
-                403: components["responses"]["FORBIDDEN"];
-                default: components["responses"]["DEFAULT_ERROR"];
-            };
-        };
-        put?: never;
-        /** Upload a model package; an inference worker looks it over, and nothing runs until it is activated. */
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            /** @description A zip or tar archive of the package, sent as it is. `Content-Digest` (RFC 9530, sha-256) is checked where it is given. */
-            requestBody: {
-                content: {
-                    "application/zip": string;
-                    "application/x-zip-compressed": string;
-                    "application/x-tar": string;
-                    "application/gzip": string;
-                    "application/x-gzip": string;
-                    "application/x-xz": string;
-                    "application/x-bzip2": string;
-                    "application/octet-stream": string;
-                };
-            };
-            responses: {
-                /** @description The same package is here already. */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["ModelDetail"];
-                    };
-                };
-                /** @description Created */
-                201: {
-                    headers: {
-                        /** @description Where to look next. */
-                        Location?: string;
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["ModelDetail"];
-                    };
-                };
-                401: components["responses"]["UNAUTHORIZED"];
-                403: components["responses"]["FORBIDDEN"];
-                409: components["responses"]["CONFLICT"];
-                413: components["responses"]["REQUEST_ENTITY_TOO_LARGE"];
-                415: components["responses"]["UNSUPPORTED_MEDIA_TYPE"];
-                422: components["responses"]["UNPROCESSABLE_ENTITY"];
-                default: components["responses"]["DEFAULT_ERROR"];
-            };
-        };
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/auth/methods": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Say how one can log in here. */
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description OK */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["LoginMethods"];
-                    };
-                };
-                default: components["responses"]["DEFAULT_ERROR"];
-            };
-        };
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/auth/refresh": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Stay logged in: get a new access token and a new refresh token.
-         * @description A refresh token works once. Whoever brings a used one ends its session, because one of two holds a copy.
-         */
-        post: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody: {
-                content: {
-                    "application/json": components["schemas"]["Refresh"];
-                };
-            };
-            responses: {
-                /** @description OK */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content: {
-                        "application/json": components["schemas"]["Tokens"];
-                    };
-                };
-                422: components["responses"]["UNPROCESSABLE_ENTITY"];
-                default: components["responses"]["DEFAULT_ERROR"];
-            };
-        };
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/auth/password": {
         parameters: {
             query?: never;
@@ -918,6 +204,44 @@ export interface paths {
                 default: components["responses"]["DEFAULT_ERROR"];
             };
         };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/me": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show whose token this is. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Account"];
+                    };
+                };
+                401: components["responses"]["UNAUTHORIZED"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1556,6 +880,603 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/health/live": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Say that the process answers; asks nothing else. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Liveness"];
+                    };
+                };
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/health/ready": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Say whether every part that the node needs works, part by part. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Readiness"];
+                    };
+                };
+                /** @description Not ready */
+                503: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Readiness"];
+                    };
+                };
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/node/status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show jobs by state, what is being received, queues, models and disk. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["NodeStatus"];
+                    };
+                };
+                401: components["responses"]["UNAUTHORIZED"];
+                403: components["responses"]["FORBIDDEN"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/node/queues": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show how many messages and jobs wait in each queue, and since when the oldest does. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["QueueList"];
+                    };
+                };
+                401: components["responses"]["UNAUTHORIZED"];
+                403: components["responses"]["FORBIDDEN"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/node/workers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show the processes that work, what each has, and when it was last heard of. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["WorkerList"];
+                    };
+                };
+                401: components["responses"]["UNAUTHORIZED"];
+                403: components["responses"]["FORBIDDEN"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/node/devices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show the machines of the workers: where models run, GPUs, cores, memory. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["DeviceList"];
+                    };
+                };
+                401: components["responses"]["UNAUTHORIZED"];
+                403: components["responses"]["FORBIDDEN"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/node/disk": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show what is free, what the node holds, and when the disk is full at the present rate. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["DiskDetail"];
+                    };
+                };
+                401: components["responses"]["UNAUTHORIZED"];
+                403: components["responses"]["FORBIDDEN"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/node/peers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show what each archive and report server answered when it was asked last. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["PeerList"];
+                    };
+                };
+                401: components["responses"]["UNAUTHORIZED"];
+                403: components["responses"]["FORBIDDEN"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/node/peers/probe": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ask a delivery worker to ask them all now; the answer shows what they said before. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Accepted */
+                202: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["PeerList"];
+                    };
+                };
+                401: components["responses"]["UNAUTHORIZED"];
+                403: components["responses"]["FORBIDDEN"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/node/throughput": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show studies, series and jobs by the hour. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description Hours to look back, at most a week. */
+                    hours?: number;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["Throughput"];
+                    };
+                };
+                401: components["responses"]["UNAUTHORIZED"];
+                403: components["responses"]["FORBIDDEN"];
+                422: components["responses"]["UNPROCESSABLE_ENTITY"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/node/stages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show how long each stage takes with each model, of the jobs that were made in the window. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description Hours to look back, at most a week. */
+                    hours?: number;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["StageList"];
+                    };
+                };
+                401: components["responses"]["UNAUTHORIZED"];
+                403: components["responses"]["FORBIDDEN"];
+                422: components["responses"]["UNPROCESSABLE_ENTITY"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List jobs, newest first. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description Most rows to give. */
+                    limit?: number;
+                    /** @description The `next` of the page before. */
+                    after?: string;
+                    /** @description Only this state. */
+                    state?: "RECEIVED" | "QUEUED" | "PROCESSING" | "DELIVERING" | "COMPLETED" | "FAILED" | "REJECTED" | "CANCELLED" | "WITHDRAWING" | "WITHDRAWN" | "REVIEWING";
+                    /** @description Only this study. */
+                    study_uid?: string;
+                    /** @description Only this series. */
+                    series_uid?: string;
+                    /** @description Exactly this Patient ID. */
+                    patient_id?: string;
+                    /** @description Only this model id. */
+                    model?: string;
+                    /** @description Only jobs in shadow, or only those that publish. */
+                    shadow?: boolean;
+                    /** @description Made at this time or later. */
+                    created_from?: string;
+                    /** @description Made before this time. */
+                    created_before?: string;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        /** @description Send it as `If-None-Match` to be told whether this has changed. */
+                        ETag?: string;
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["JobList"];
+                    };
+                };
+                /** @description Not changed since the answer whose tag was sent as `If-None-Match`. */
+                304: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                401: components["responses"]["UNAUTHORIZED"];
+                403: components["responses"]["FORBIDDEN"];
+                422: components["responses"]["UNPROCESSABLE_ENTITY"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        put?: never;
+        /** Analyse a study or series (again): a new run for each series and model. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["RunOrder"];
+                };
+            };
+            responses: {
+                /** @description Accepted */
+                202: {
+                    headers: {
+                        /** @description Where to look next. */
+                        Location?: string;
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["CreatedJobs"];
+                    };
+                };
+                401: components["responses"]["UNAUTHORIZED"];
+                403: components["responses"]["FORBIDDEN"];
+                404: components["responses"]["NOT_FOUND"];
+                409: components["responses"]["CONFLICT"];
+                422: components["responses"]["UNPROCESSABLE_ENTITY"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/jobs/{job_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        /** Show a job with its stage times, its findings and its result objects. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    job_id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        /** @description Send it as `If-None-Match` to be told whether this has changed. */
+                        ETag?: string;
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["JobDetail"];
+                    };
+                };
+                /** @description Not changed since the answer whose tag was sent as `If-None-Match`. */
+                304: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                401: components["responses"]["UNAUTHORIZED"];
+                403: components["responses"]["FORBIDDEN"];
+                404: components["responses"]["NOT_FOUND"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/jobs/{job_id}/timeline": {
         parameters: {
             query?: never;
@@ -1596,6 +1517,7 @@ export interface paths {
                     content?: never;
                 };
                 401: components["responses"]["UNAUTHORIZED"];
+                403: components["responses"]["FORBIDDEN"];
                 404: components["responses"]["NOT_FOUND"];
                 default: components["responses"]["DEFAULT_ERROR"];
             };
@@ -1648,6 +1570,7 @@ export interface paths {
                     content?: never;
                 };
                 401: components["responses"]["UNAUTHORIZED"];
+                403: components["responses"]["FORBIDDEN"];
                 404: components["responses"]["NOT_FOUND"];
                 default: components["responses"]["DEFAULT_ERROR"];
             };
@@ -1712,6 +1635,426 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/jobs/{job_id}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Give a job that failed, was rejected or was cancelled another go; its attempts start anew. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    job_id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Accepted */
+                202: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["JobDetail"];
+                    };
+                };
+                401: components["responses"]["UNAUTHORIZED"];
+                403: components["responses"]["FORBIDDEN"];
+                404: components["responses"]["NOT_FOUND"];
+                409: components["responses"]["CONFLICT"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/jobs/{job_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Stop a job; a worker that is busy with it stops at its next heartbeat. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    job_id: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Accepted */
+                202: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["JobDetail"];
+                    };
+                };
+                401: components["responses"]["UNAUTHORIZED"];
+                403: components["responses"]["FORBIDDEN"];
+                404: components["responses"]["NOT_FOUND"];
+                409: components["responses"]["CONFLICT"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/jobs/{job_id}/review": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Accept, amend or reject a published result.
+         * @description Archive and report server are told by the workers; `deliveries` shows how far that has come. The result stays
+         *     until they were told, and an accepted or amended one can be reviewed again.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    job_id: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["ReviewOrder"];
+                };
+            };
+            responses: {
+                /** @description Accepted */
+                202: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["JobDetail"];
+                    };
+                };
+                401: components["responses"]["UNAUTHORIZED"];
+                403: components["responses"]["FORBIDDEN"];
+                404: components["responses"]["NOT_FOUND"];
+                409: components["responses"]["CONFLICT"];
+                422: components["responses"]["UNPROCESSABLE_ENTITY"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/studies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List studies, the one received last first. */
+        get: {
+            parameters: {
+                query?: {
+                    /** @description Most rows to give. */
+                    limit?: number;
+                    /** @description The `next` of the page before. */
+                    after?: string;
+                    /** @description Exactly this Patient ID. */
+                    patient_id?: string;
+                    /** @description Exactly this Accession Number. */
+                    accession_number?: string;
+                    /** @description Study date, inclusive. */
+                    date_from?: string;
+                    /** @description Study date, inclusive. */
+                    date_to?: string;
+                    /** @description Somewhere in the patient's name or id, whether large or small letters. */
+                    text?: string;
+                    /** @description Only studies with a published result, or only the others. */
+                    has_result?: boolean;
+                    /** @description Only studies of which more is awaited or known to be missing, or only the others. */
+                    incomplete?: boolean;
+                };
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        /** @description Send it as `If-None-Match` to be told whether this has changed. */
+                        ETag?: string;
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["StudyList"];
+                    };
+                };
+                /** @description Not changed since the answer whose tag was sent as `If-None-Match`. */
+                304: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                401: components["responses"]["UNAUTHORIZED"];
+                403: components["responses"]["FORBIDDEN"];
+                422: components["responses"]["UNPROCESSABLE_ENTITY"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/studies/{study_uid}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                study_uid: string;
+            };
+            cookie?: never;
+        };
+        /** Show a study with its series, the evidence that closed them, their decisions and their jobs. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    study_uid: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        /** @description Send it as `If-None-Match` to be told whether this has changed. */
+                        ETag?: string;
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["StudyDetail"];
+                    };
+                };
+                /** @description Not changed since the answer whose tag was sent as `If-None-Match`. */
+                304: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                401: components["responses"]["UNAUTHORIZED"];
+                403: components["responses"]["FORBIDDEN"];
+                404: components["responses"]["NOT_FOUND"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/studies/{study_uid}/comparison": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                study_uid: string;
+            };
+            cookie?: never;
+        };
+        /**
+         * Show how volumes changed since the previous study of the same patient, for each model.
+         * @description The previous study is the latest earlier one with the same Patient ID for which this node has a result of the
+         *     model, of any version, that stands.
+         */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    study_uid: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        /** @description Send it as `If-None-Match` to be told whether this has changed. */
+                        ETag?: string;
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ComparisonList"];
+                    };
+                };
+                /** @description Not changed since the answer whose tag was sent as `If-None-Match`. */
+                304: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                401: components["responses"]["UNAUTHORIZED"];
+                403: components["responses"]["FORBIDDEN"];
+                404: components["responses"]["NOT_FOUND"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/studies/{study_uid}/prior": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                study_uid: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Have the archive send the previous study of the same patient, unless it is here.
+         * @description It arrives as any study does and is analysed as any study is; then `comparison` has something to compare with.
+         */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    study_uid: string;
+                };
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description Accepted */
+                202: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["FetchedPrior"];
+                    };
+                };
+                401: components["responses"]["UNAUTHORIZED"];
+                403: components["responses"]["FORBIDDEN"];
+                404: components["responses"]["NOT_FOUND"];
+                502: components["responses"]["BAD_GATEWAY"];
+                503: components["responses"]["SERVICE_UNAVAILABLE"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/studies/{study_uid}/complete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                study_uid: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Say that a study is complete, the strongest evidence there is; its series are closed shortly after. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path: {
+                    study_uid: string;
+                };
+                cookie?: never;
+            };
+            requestBody: {
+                content: {
+                    "application/json": components["schemas"]["Completion"];
+                };
+            };
+            responses: {
+                /** @description Accepted */
+                202: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["StudyDetail"];
+                    };
+                };
+                401: components["responses"]["UNAUTHORIZED"];
+                403: components["responses"]["FORBIDDEN"];
+                404: components["responses"]["NOT_FOUND"];
+                422: components["responses"]["UNPROCESSABLE_ENTITY"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/studies/{study_uid}/series/{series_uid}/preview": {
         parameters: {
             query?: never;
@@ -1757,6 +2100,7 @@ export interface paths {
                     content?: never;
                 };
                 401: components["responses"]["UNAUTHORIZED"];
+                403: components["responses"]["FORBIDDEN"];
                 404: components["responses"]["NOT_FOUND"];
                 422: components["responses"]["UNPROCESSABLE_ENTITY"];
                 default: components["responses"]["DEFAULT_ERROR"];
@@ -1821,6 +2165,7 @@ export interface paths {
                     content?: never;
                 };
                 401: components["responses"]["UNAUTHORIZED"];
+                403: components["responses"]["FORBIDDEN"];
                 404: components["responses"]["NOT_FOUND"];
                 422: components["responses"]["UNPROCESSABLE_ENTITY"];
                 default: components["responses"]["DEFAULT_ERROR"];
@@ -1867,11 +2212,101 @@ export interface paths {
                     content?: never;
                 };
                 401: components["responses"]["UNAUTHORIZED"];
+                403: components["responses"]["FORBIDDEN"];
                 default: components["responses"]["DEFAULT_ERROR"];
             };
         };
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show the card of every version of every model with what this node does with it, and what is not usable. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ModelList"];
+                    };
+                };
+                401: components["responses"]["UNAUTHORIZED"];
+                403: components["responses"]["FORBIDDEN"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        put?: never;
+        /** Upload a model package; an inference worker looks it over, and nothing runs until it is activated. */
+        post: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            /** @description A zip or tar archive of the package, sent as it is. `Content-Digest` (RFC 9530, sha-256) is checked where it is given. */
+            requestBody: {
+                content: {
+                    "application/zip": string;
+                    "application/x-zip-compressed": string;
+                    "application/x-tar": string;
+                    "application/gzip": string;
+                    "application/x-gzip": string;
+                    "application/x-xz": string;
+                    "application/x-bzip2": string;
+                    "application/octet-stream": string;
+                };
+            };
+            responses: {
+                /** @description The same package is here already. */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ModelDetail"];
+                    };
+                };
+                /** @description Created */
+                201: {
+                    headers: {
+                        /** @description Where to look next. */
+                        Location?: string;
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["ModelDetail"];
+                    };
+                };
+                401: components["responses"]["UNAUTHORIZED"];
+                403: components["responses"]["FORBIDDEN"];
+                409: components["responses"]["CONFLICT"];
+                413: components["responses"]["REQUEST_ENTITY_TOO_LARGE"];
+                415: components["responses"]["UNSUPPORTED_MEDIA_TYPE"];
+                422: components["responses"]["UNPROCESSABLE_ENTITY"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
         delete?: never;
         options?: never;
         head?: never;
@@ -1909,6 +2344,7 @@ export interface paths {
                     };
                 };
                 401: components["responses"]["UNAUTHORIZED"];
+                403: components["responses"]["FORBIDDEN"];
                 404: components["responses"]["NOT_FOUND"];
                 default: components["responses"]["DEFAULT_ERROR"];
             };
@@ -1998,6 +2434,7 @@ export interface paths {
                     };
                 };
                 401: components["responses"]["UNAUTHORIZED"];
+                403: components["responses"]["FORBIDDEN"];
                 404: components["responses"]["NOT_FOUND"];
                 default: components["responses"]["DEFAULT_ERROR"];
             };
@@ -2071,6 +2508,7 @@ export interface paths {
                     };
                 };
                 401: components["responses"]["UNAUTHORIZED"];
+                403: components["responses"]["FORBIDDEN"];
                 404: components["responses"]["NOT_FOUND"];
                 default: components["responses"]["DEFAULT_ERROR"];
             };
@@ -2116,6 +2554,7 @@ export interface paths {
                     };
                 };
                 401: components["responses"]["UNAUTHORIZED"];
+                403: components["responses"]["FORBIDDEN"];
                 404: components["responses"]["NOT_FOUND"];
                 default: components["responses"]["DEFAULT_ERROR"];
             };
@@ -2372,6 +2811,45 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Show every setting with its value, where that comes from, and what it means; secrets are hidden. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description OK */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content: {
+                        "application/json": components["schemas"]["SettingList"];
+                    };
+                };
+                401: components["responses"]["UNAUTHORIZED"];
+                403: components["responses"]["FORBIDDEN"];
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/viewer/session": {
         parameters: {
             query?: never;
@@ -2445,6 +2923,7 @@ export interface paths {
                     content?: never;
                 };
                 401: components["responses"]["UNAUTHORIZED"];
+                403: components["responses"]["FORBIDDEN"];
                 /** @description The server behind the gateway fails, or cannot be reached. */
                 502: {
                     headers: {
@@ -2595,6 +3074,7 @@ export interface paths {
                     };
                 };
                 401: components["responses"]["UNAUTHORIZED"];
+                403: components["responses"]["FORBIDDEN"];
                 422: components["responses"]["UNPROCESSABLE_ENTITY"];
                 default: components["responses"]["DEFAULT_ERROR"];
             };
@@ -2653,6 +3133,7 @@ export interface paths {
                     };
                 };
                 401: components["responses"]["UNAUTHORIZED"];
+                403: components["responses"]["FORBIDDEN"];
                 422: components["responses"]["UNPROCESSABLE_ENTITY"];
                 default: components["responses"]["DEFAULT_ERROR"];
             };
@@ -2696,6 +3177,7 @@ export interface paths {
                     };
                 };
                 401: components["responses"]["UNAUTHORIZED"];
+                403: components["responses"]["FORBIDDEN"];
                 default: components["responses"]["DEFAULT_ERROR"];
             };
         };
@@ -2740,6 +3222,7 @@ export interface paths {
                     };
                 };
                 401: components["responses"]["UNAUTHORIZED"];
+                403: components["responses"]["FORBIDDEN"];
                 default: components["responses"]["DEFAULT_ERROR"];
             };
         };
@@ -2776,6 +3259,7 @@ export interface paths {
                     content?: never;
                 };
                 401: components["responses"]["UNAUTHORIZED"];
+                403: components["responses"]["FORBIDDEN"];
                 /** @description The server behind the gateway fails, or cannot be reached. */
                 502: {
                     headers: {
@@ -2833,6 +3317,7 @@ export interface paths {
                     content?: never;
                 };
                 401: components["responses"]["UNAUTHORIZED"];
+                403: components["responses"]["FORBIDDEN"];
                 /** @description The server behind the gateway fails, or cannot be reached. */
                 502: {
                     headers: {
@@ -2906,6 +3391,7 @@ export interface paths {
                     content?: never;
                 };
                 401: components["responses"]["UNAUTHORIZED"];
+                403: components["responses"]["FORBIDDEN"];
                 /** @description The server behind the gateway fails, or cannot be reached. */
                 502: {
                     headers: {
@@ -2964,6 +3450,7 @@ export interface paths {
                     content?: never;
                 };
                 401: components["responses"]["UNAUTHORIZED"];
+                403: components["responses"]["FORBIDDEN"];
                 /** @description The server behind the gateway fails, or cannot be reached. */
                 502: {
                     headers: {
@@ -3022,6 +3509,7 @@ export interface paths {
                     content?: never;
                 };
                 401: components["responses"]["UNAUTHORIZED"];
+                403: components["responses"]["FORBIDDEN"];
                 /** @description The server behind the gateway fails, or cannot be reached. */
                 502: {
                     headers: {
@@ -3060,41 +3548,6 @@ export interface paths {
                 };
             };
         };
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/emr/jwks.json": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** Give the public keys of the node, which OpenEMR fetches to check who asks for a token. */
-        get: {
-            parameters: {
-                query?: never;
-                header?: never;
-                path?: never;
-                cookie?: never;
-            };
-            requestBody?: never;
-            responses: {
-                /** @description A JSON Web Key Set; empty where no key is set. */
-                200: {
-                    headers: {
-                        [name: string]: unknown;
-                    };
-                    content?: never;
-                };
-                default: components["responses"]["DEFAULT_ERROR"];
-            };
-        };
-        put?: never;
-        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -3514,6 +3967,7 @@ export interface paths {
                     content?: never;
                 };
                 401: components["responses"]["UNAUTHORIZED"];
+                403: components["responses"]["FORBIDDEN"];
                 /** @description The server behind the gateway fails, or cannot be reached. */
                 502: {
                     headers: {
@@ -3618,6 +4072,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/jwks.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Give the public keys of the node, which OpenEMR fetches to check who asks for a token. */
+        get: {
+            parameters: {
+                query?: never;
+                header?: never;
+                path?: never;
+                cookie?: never;
+            };
+            requestBody?: never;
+            responses: {
+                /** @description A JSON Web Key Set; empty where no key is set. */
+                200: {
+                    headers: {
+                        [name: string]: unknown;
+                    };
+                    content?: never;
+                };
+                default: components["responses"]["DEFAULT_ERROR"];
+            };
+        };
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/ocs/medications": {
         parameters: {
             query?: never;
@@ -3665,6 +4154,7 @@ export interface paths {
                     content?: never;
                 };
                 401: components["responses"]["UNAUTHORIZED"];
+                403: components["responses"]["FORBIDDEN"];
                 422: components["responses"]["UNPROCESSABLE_ENTITY"];
                 default: components["responses"]["DEFAULT_ERROR"];
             };
@@ -3792,6 +4282,7 @@ export interface paths {
                     };
                 };
                 401: components["responses"]["UNAUTHORIZED"];
+                403: components["responses"]["FORBIDDEN"];
                 422: components["responses"]["UNPROCESSABLE_ENTITY"];
                 default: components["responses"]["DEFAULT_ERROR"];
             };
@@ -3837,6 +4328,7 @@ export interface paths {
                     };
                 };
                 401: components["responses"]["UNAUTHORIZED"];
+                403: components["responses"]["FORBIDDEN"];
                 404: components["responses"]["NOT_FOUND"];
                 default: components["responses"]["DEFAULT_ERROR"];
             };
@@ -4036,6 +4528,7 @@ export interface paths {
                     content?: never;
                 };
                 401: components["responses"]["UNAUTHORIZED"];
+                403: components["responses"]["FORBIDDEN"];
                 422: components["responses"]["UNPROCESSABLE_ENTITY"];
                 default: components["responses"]["DEFAULT_ERROR"];
             };
@@ -4163,6 +4656,7 @@ export interface paths {
                     };
                 };
                 401: components["responses"]["UNAUTHORIZED"];
+                403: components["responses"]["FORBIDDEN"];
                 422: components["responses"]["UNPROCESSABLE_ENTITY"];
                 default: components["responses"]["DEFAULT_ERROR"];
             };
@@ -4208,6 +4702,7 @@ export interface paths {
                     };
                 };
                 401: components["responses"]["UNAUTHORIZED"];
+                403: components["responses"]["FORBIDDEN"];
                 404: components["responses"]["NOT_FOUND"];
                 default: components["responses"]["DEFAULT_ERROR"];
             };
@@ -4407,6 +4902,7 @@ export interface paths {
                     content?: never;
                 };
                 401: components["responses"]["UNAUTHORIZED"];
+                403: components["responses"]["FORBIDDEN"];
                 422: components["responses"]["UNPROCESSABLE_ENTITY"];
                 default: components["responses"]["DEFAULT_ERROR"];
             };
@@ -4534,6 +5030,7 @@ export interface paths {
                     };
                 };
                 401: components["responses"]["UNAUTHORIZED"];
+                403: components["responses"]["FORBIDDEN"];
                 422: components["responses"]["UNPROCESSABLE_ENTITY"];
                 default: components["responses"]["DEFAULT_ERROR"];
             };
@@ -4579,6 +5076,7 @@ export interface paths {
                     };
                 };
                 401: components["responses"]["UNAUTHORIZED"];
+                403: components["responses"]["FORBIDDEN"];
                 404: components["responses"]["NOT_FOUND"];
                 default: components["responses"]["DEFAULT_ERROR"];
             };
@@ -4802,6 +5300,12 @@ export interface components {
             /** @description Next page number. */
             next_page: number;
         };
+        LoginMethods: {
+            /** @description By `POST /api/auth/login`. */
+            password: boolean;
+            /** @description At a provider, by `GET /api/auth/oidc/login`. */
+            oidc: boolean;
+        };
         Login: {
             /**
              * @description Name.
@@ -4821,7 +5325,7 @@ export interface components {
              */
             refresh: "body" | "cookie";
         };
-        AccessToken: {
+        Tokens: {
             /**
              * @description Send it as `Authorization: Bearer …`.
              * @example eyJhbGciOiJIUzI1NiJ9.e30.c2ln
@@ -4833,6 +5337,11 @@ export interface components {
              */
             token_type: string;
             /**
+             * @description Name of its holder.
+             * @example reader
+             */
+            username: string;
+            /**
              * @description What its holder may do.
              * @example radiologist
              */
@@ -4843,6 +5352,36 @@ export interface components {
              * @example 2026-01-02T13:00:00+00:00
              */
             expires_at: string;
+            /** @description Gives the next tokens at `POST /api/auth/refresh`, once: whoever brings it again ends the session. Absent where it is in a cookie. */
+            refresh_token?: string;
+            /**
+             * Format: date-time
+             * @description When that ends.
+             * @example 2026-01-09T12:00:00+00:00
+             */
+            refresh_expires_at: string;
+        };
+        Refresh: {
+            /**
+             * Format: password
+             * @description The newest refresh token. Without it the cookie counts, and the request must carry `X-Requested-With`.
+             * @default null
+             */
+            refresh_token: string | null;
+        };
+        PasswordChange: {
+            /**
+             * Format: password
+             * @description The present one.
+             * @example correct horse battery staple
+             */
+            old_password: string;
+            /**
+             * Format: password
+             * @description The new one, at least 12 characters.
+             * @example correct horse battery staple
+             */
+            new_password: string;
         };
         Account: {
             /**
@@ -4855,6 +5394,230 @@ export interface components {
              * @example radiologist
              */
             role: string;
+        };
+        User: {
+            /**
+             * @description Name: letters, digits and . _ @ -, kept in lower case.
+             * @example reader
+             */
+            username: string;
+            /**
+             * @description What they may do.
+             * @enum {string}
+             */
+            role: "admin" | "doctor" | "nurse" | "radiologist" | "technician";
+            /** @description Whether they may log in. */
+            active: boolean;
+            /**
+             * Format: date-time
+             * @description End of a lock-out after wrong passwords, or null.
+             */
+            locked_until: string | null;
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            created_at: string;
+        };
+        UserList: {
+            /** @description In order of name. */
+            items: components["schemas"]["User"][];
+        };
+        NewUser: {
+            /**
+             * @description Name: letters, digits and . _ @ -, kept in lower case.
+             * @example reader
+             */
+            username: string;
+            /**
+             * Format: password
+             * @description The first password, at least 12 characters.
+             * @example correct horse battery staple
+             */
+            password: string;
+            /**
+             * @description What they may do.
+             * @enum {string}
+             */
+            role: "admin" | "doctor" | "nurse" | "radiologist" | "technician";
+        };
+        UserChange: {
+            /**
+             * @description What they may do from now on.
+             * @enum {string}
+             */
+            role: "admin" | "doctor" | "nurse" | "radiologist" | "technician";
+            /** @description Whether they may log in from now on. */
+            active: boolean;
+        };
+        PasswordReset: {
+            /**
+             * Format: password
+             * @description The new one, at least 12 characters.
+             * @example correct horse battery staple
+             */
+            password: string;
+        };
+        ServiceAccount: {
+            /**
+             * @description Name: letters, digits and . _ @ -, in lower case.
+             * @example ris-bridge
+             */
+            name: string;
+            /**
+             * @description What it is, and who answers for it.
+             * @example RIS bridge, radiology IT
+             */
+            description: string;
+            /**
+             * @description What it may do: `x-scope` of the operations.
+             * @example [
+             *       "studies:read",
+             *       "jobs:read"
+             *     ]
+             */
+            scopes: string[];
+            /** @description Whether its keys work. */
+            active: boolean;
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            created_at: string;
+        };
+        ServiceAccountList: {
+            /** @description In order of name. */
+            items: components["schemas"]["ServiceAccount"][];
+            /** @description Every scope that there is. */
+            known_scopes: string[];
+        };
+        NewServiceAccount: {
+            /**
+             * @description Name: letters, digits and . _ @ -, in lower case.
+             * @example ris-bridge
+             */
+            name: string;
+            /**
+             * @description What it is, and who answers for it.
+             * @default
+             * @example RIS bridge, radiology IT
+             */
+            description: string;
+            /**
+             * @description What it may do: `x-scope` of the operations.
+             * @example [
+             *       "studies:read",
+             *       "jobs:read"
+             *     ]
+             */
+            scopes: string[];
+        };
+        ServiceAccountChange: {
+            /**
+             * @description What it is, and who answers for it.
+             * @example RIS bridge, radiology IT
+             */
+            description: string;
+            /**
+             * @description What it may do: `x-scope` of the operations.
+             * @example [
+             *       "studies:read",
+             *       "jobs:read"
+             *     ]
+             */
+            scopes: string[];
+            /** @description Whether its keys work from now on. */
+            active: boolean;
+        };
+        APIKey: {
+            /** @description Names it. */
+            key_id: string;
+            /**
+             * @description How it begins.
+             * @example nnk_8J2fQz1b
+             */
+            prefix: string;
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When it ends; null: never.
+             */
+            expires_at: string | null;
+            /**
+             * Format: date-time
+             * @description When it was taken back, or null.
+             */
+            revoked_at: string | null;
+            /**
+             * Format: date-time
+             * @description When it was used last, to the minute; null: never.
+             */
+            last_used_at: string | null;
+        };
+        APIKeyList: {
+            /** @description Oldest first. */
+            items: components["schemas"]["APIKey"][];
+        };
+        NewAPIKey: {
+            /**
+             * @description Days for which it works; null: without an end.
+             * @default 365
+             */
+            days: number | null;
+        };
+        IssuedAPIKey: {
+            /** @description Send it as `X-API-Key`; it is kept nowhere here. */
+            key: string;
+            /** @description What is kept of it. */
+            facts: components["schemas"]["APIKey"];
+        };
+        AuditEvent: {
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            at: string;
+            /** @description Account; empty: nobody who is known. */
+            actor: string;
+            /**
+             * @description What they were then.
+             * @example radiologist
+             */
+            role: string;
+            /**
+             * @description Method and pattern of the path.
+             * @example POST /api/jobs/{job_id}/retry
+             */
+            action: string;
+            /** @description Ids of what it was done to. */
+            object: string;
+            /**
+             * @description How it ended.
+             * @enum {unknown}
+             */
+            outcome: "done" | "refused" | "failed";
+            /**
+             * @description HTTP status.
+             * @example 202
+             */
+            status: number;
+            /** @description Under which the log has it. */
+            request_id: string;
+            /**
+             * @description Address of the client.
+             * @example 10.0.0.7
+             */
+            client: string;
+        };
+        AuditList: {
+            /** @description Newest first. */
+            items: components["schemas"]["AuditEvent"][];
+            /** @description Pass it as `after` to get the next page; null on the last page. */
+            next: string | null;
         };
         Liveness: {
             /**
@@ -4955,6 +5718,166 @@ export interface components {
             /** @description The disk that holds the data. */
             disk: components["schemas"]["Disk"];
         };
+        Queue: {
+            /**
+             * @description Which.
+             * @enum {unknown}
+             */
+            name: "inference" | "delivery";
+            /** @description Messages in it; null where the queue cannot be asked. */
+            depth: number | null;
+            /** @description Jobs that could be worked on now. */
+            waiting: number;
+            /** @description Jobs that wait for their next attempt. */
+            postponed: number;
+            /** @description Jobs that a worker has. */
+            working: number;
+            /**
+             * Format: date-time
+             * @description Since when the job waits that waits longest, or null.
+             */
+            oldest_waiting_at: string | null;
+        };
+        QueueList: {
+            /** @description Both. */
+            queues: components["schemas"]["Queue"][];
+        };
+        HeldJob: {
+            /** @description Id. */
+            job_id: string;
+            /** @description Its model, or null. */
+            model: components["schemas"]["ModelReference"] | null;
+            /**
+             * @description State.
+             * @enum {unknown}
+             */
+            state: "RECEIVED" | "QUEUED" | "PROCESSING" | "DELIVERING" | "COMPLETED" | "FAILED" | "REJECTED" | "CANCELLED" | "WITHDRAWING" | "WITHDRAWN" | "REVIEWING";
+            /**
+             * Format: date-time
+             * @description When the worker last said that it is at it.
+             */
+            heartbeat_at: string | null;
+            /**
+             * Format: date-time
+             * @description When the job is taken from it unless it is heard of.
+             */
+            lease_expires_at: string | null;
+        };
+        Worker: {
+            /**
+             * @description Its name.
+             * @example node:17:Kx3_0aBc
+             */
+            owner: string;
+            /** @description Whether it was heard of a moment ago. */
+            alive: boolean;
+            /** @description How long ago; null where only its leases are known. */
+            silent_seconds: number | null;
+            /**
+             * @description `inference`, `delivery` or `receiver`.
+             * @example inference
+             */
+            kind: string | null;
+            /** @description Its machine. */
+            host: string | null;
+            /** @description Its process id there. */
+            pid: number | null;
+            /** @description Jobs, or associations, at once. */
+            threads: number | null;
+            /** @description Version of the node that it runs. */
+            version: string | null;
+            /**
+             * Format: date-time
+             * @description Since when.
+             */
+            started_at: string | null;
+            /**
+             * Format: date-time
+             * @description Last word.
+             */
+            seen_at: string | null;
+            /** @description What it has. */
+            jobs: components["schemas"]["HeldJob"][];
+            /** @description The version that it looks over. */
+            verifying: components["schemas"]["ModelReference"][];
+        };
+        WorkerList: {
+            /** @description By kind, oldest first. */
+            workers: components["schemas"]["Worker"][];
+        };
+        GPU: {
+            /** @description Number. */
+            index: number | null;
+            /**
+             * @description Name.
+             * @example NVIDIA L4
+             */
+            name: string | null;
+            /** @description Version of the driver. */
+            driver: string | null;
+            /** @description Memory, MiB. */
+            memory_total_mib: number | null;
+            /** @description Memory in use, MiB. */
+            memory_used_mib: number | null;
+            /** @description How busy. */
+            busy_percent: number | null;
+            /** @description Temperature. */
+            celsius: number | null;
+        };
+        Device: {
+            /** @description Its name. */
+            host: string;
+            /**
+             * Format: date-time
+             * @description When a worker on it was last heard of.
+             */
+            seen_at: string;
+            /**
+             * @description Where models run, in ONNX Runtime's words; null without an inference worker.
+             * @example CUDAExecutionProvider
+             */
+            provider: string | null;
+            /** @description Why models cannot run there, or null. */
+            provider_fault: string | null;
+            /** @description Its NVIDIA GPUs. */
+            gpus: components["schemas"]["GPU"][];
+            /** @description Cores. */
+            cpu_count: number | null;
+            /** @description Processes that want one, over a minute. */
+            load_1m: number | null;
+            /** @description Memory. */
+            memory_total_bytes: number | null;
+            /** @description Left. */
+            memory_available_bytes: number | null;
+        };
+        DeviceList: {
+            /** @description In order of their names. */
+            devices: components["schemas"]["Device"][];
+        };
+        DiskDetail: {
+            /** @description Free. */
+            free_bytes: number;
+            /** @description In all. */
+            total_bytes: number;
+            /** @description What must stay free: below, nothing is received. */
+            reserve_bytes: number;
+            /** @description What was received; null: not counted. */
+            spool_bytes: number | null;
+            /** @description Results; null: not counted. */
+            results_bytes: number | null;
+            /**
+             * Format: date-time
+             * @description When these two were counted.
+             */
+            counted_at: string | null;
+            /** @description Received in the last 24 hours. */
+            received_bytes: number;
+            /**
+             * Format: date-time
+             * @description When the reserve is reached at that rate; null: not within ten years.
+             */
+            full_at: string | null;
+        };
         Reason: {
             /**
              * @description Stable name.
@@ -4966,6 +5889,87 @@ export interface components {
              * @example two slices are missing
              */
             message: string;
+        };
+        Peer: {
+            /**
+             * @description Its name here.
+             * @example archive
+             */
+            name: string;
+            /**
+             * @description How it is asked: `dicom` by C-ECHO, `dicomweb` by a search, `orthanc` by its REST API, `fhir` by its capability statement, `hl7` by a connection.
+             * @enum {unknown}
+             */
+            kind: "dicom" | "dicomweb" | "orthanc" | "fhir" | "hl7";
+            /**
+             * @description Where.
+             * @example ORTHANC@orthanc:4242
+             */
+            address: string;
+            /** @description Whether it can be used. */
+            reachable: boolean;
+            /**
+             * Format: date-time
+             * @description When it was asked.
+             */
+            probed_at: string;
+            /** @description How long the answer took. */
+            seconds: number;
+            /**
+             * Format: date-time
+             * @description When it could last be used, or null.
+             */
+            reachable_at: string | null;
+            /** @description Why not, or null. */
+            error: components["schemas"]["Reason"] | null;
+        };
+        PeerList: {
+            /** @description In order of their names. */
+            peers: components["schemas"]["Peer"][];
+        };
+        Hour: {
+            /**
+             * Format: date-time
+             * @description When it began.
+             */
+            at: string;
+            /** @description New studies. */
+            studies: number;
+            /** @description New series. */
+            series: number;
+            /** @description New jobs. */
+            jobs: number;
+            /** @description Of these jobs, completed by now. */
+            completed: number;
+            /** @description Failed by now. */
+            failed: number;
+            /** @description Rejected by now. */
+            rejected: number;
+        };
+        Throughput: {
+            /** @description Oldest first; the last one has not ended. */
+            hours: components["schemas"]["Hour"][];
+        };
+        StageStatistics: {
+            /** @description The model. */
+            model: components["schemas"]["ModelReference"];
+            /**
+             * @description The stage.
+             * @example infer
+             */
+            stage: string;
+            /** @description How often it was timed. */
+            count: number;
+            /** @description Half of them took no longer, seconds. */
+            p50: number;
+            /** @description 95 of 100 took no longer, seconds. */
+            p95: number;
+            /** @description The longest, seconds. */
+            max: number;
+        };
+        StageList: {
+            /** @description By model and stage. */
+            stages: components["schemas"]["StageStatistics"][];
         };
         Withdrawal: {
             /** @description Why. */
@@ -5400,6 +6404,92 @@ export interface components {
             /** @description Where it has arrived, and where not yet. */
             deliveries: components["schemas"]["Delivery"][];
         };
+        Phase: {
+            /**
+             * @description On what it was spent.
+             * @enum {unknown}
+             */
+            kind: "wait" | "stage" | "delivery";
+            /**
+             * @description Stage, destination, or `queue` and `pause` of a wait.
+             * @example infer
+             */
+            name: string;
+            /** @description In which attempt, or after how many. */
+            attempt: number | null;
+            /**
+             * Format: date-time
+             * @description When it began.
+             */
+            started_at: string;
+            /**
+             * Format: date-time
+             * @description When it ended; null: not yet.
+             */
+            ended_at: string | null;
+            /** @description How long it took; null: not over yet. */
+            seconds: number | null;
+        };
+        Timeline: {
+            /**
+             * Format: date-time
+             * @description When the job was made.
+             */
+            started_at: string;
+            /**
+             * Format: date-time
+             * @description When it last changed.
+             */
+            ended_at: string;
+            /**
+             * @description Between the two.
+             * @example 7.1
+             */
+            seconds: number;
+            /** @description In order of their beginning. */
+            phases: components["schemas"]["Phase"][];
+        };
+        JobEvent: {
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            at: string;
+            /**
+             * @description `created`, `stage`, `delivery`, `review`, `withdrawn`, or `state` for how it stands now.
+             * @example stage
+             */
+            name: string;
+            /**
+             * @description Which stage, errand, verdict or state.
+             * @example infer
+             */
+            detail: string;
+            /** @description In which attempt, or after how many. */
+            attempt: number | null;
+            /** @description How long it took, or null. */
+            seconds: number | null;
+            /** @description Whom it was brought to, or null. */
+            destination: string | null;
+            /** @description Account of who did it; null: the node. */
+            by: string | null;
+            /** @description Stable name of what went wrong, or null. */
+            code: string | null;
+            /** @description The same, or a reason, for a person. */
+            message: string | null;
+        };
+        JobLog: {
+            /** @description Oldest first; the last says how it stands now. */
+            events: components["schemas"]["JobEvent"][];
+        };
+        RerunOrder: {
+            /**
+             * @description Absent: the job's own, in the version that is active now.
+             * @default null
+             * @example tumor
+             */
+            model_id: string | null;
+        };
         ReviewOrder: {
             /**
              * @description `accept`: the report becomes final. `amend`: it becomes amended, without what is excluded and with the conclusion. `reject`: it is entered in error, and the objects are rejected.
@@ -5617,6 +6707,96 @@ export interface components {
             /** @description In order of arrival. */
             series: components["schemas"]["Series"][];
         };
+        ComparedResult: {
+            /** @description Its job. */
+            job_id: string;
+            /** @description Study Instance UID. */
+            study_uid: string;
+            /** @description Series Instance UID. */
+            series_uid: string;
+            /** @description Series Description. */
+            series_description: string;
+            /**
+             * @description Study Date as DICOM writes it.
+             * @example 20260102
+             */
+            study_date: string;
+            /** @description Which model, exactly. */
+            model: components["schemas"]["ModelReference"];
+        };
+        StructureChange: {
+            /**
+             * @description Its name.
+             * @example Thalamus
+             */
+            label: string;
+            /**
+             * @description Its code (SNOMED CT).
+             * @example 42695009
+             */
+            code: string;
+            /** @description Code of its side, or null. */
+            laterality: string | null;
+            /**
+             * @description UCUM unit.
+             * @example mL
+             */
+            unit: string;
+            /**
+             * @description Its volume then; null: not found.
+             * @example 14.2
+             */
+            prior: number | null;
+            /**
+             * @description And now.
+             * @example 13.5
+             */
+            current: number | null;
+            /**
+             * @description By how much it grew.
+             * @example -0.7
+             */
+            change: number | null;
+            /**
+             * @description The same, in percent of what it was.
+             * @example -4.93
+             */
+            change_percent: number | null;
+        };
+        Comparison: {
+            /** @description The result. */
+            current: components["schemas"]["ComparedResult"];
+            /** @description The previous one, null where there is none. */
+            prior: components["schemas"]["ComparedResult"] | null;
+            /**
+             * @description Why there is none: the study names no patient or no date, or this node has not seen an earlier one with a result of the model.
+             * @enum {unknown}
+             */
+            reason: "no_patient_id" | "no_study_date" | "not_seen" | null;
+            /** @description Days between the two studies. */
+            interval_days: number | null;
+            /** @description Whether both name the patient alike; if not, look whether it is the same person. */
+            name_agrees: boolean | null;
+            /** @description Whether the very same version of the model said both. */
+            same_version: boolean | null;
+            /** @description Volumes of both; none without a previous one. */
+            structures: components["schemas"]["StructureChange"][];
+        };
+        ComparisonList: {
+            /** @description One for each result of the study that stands. */
+            comparisons: components["schemas"]["Comparison"][];
+        };
+        FetchedPrior: {
+            /** @description Study Instance UID. */
+            study_uid: string;
+            /**
+             * @description Study Date, DICOM.
+             * @example 20250102
+             */
+            study_date: string;
+            /** @description Whether it is sent to this node now; if not, it is here. */
+            ordered: boolean;
+        };
         Completion: {
             /**
              * @description Number of instances by Series Instance UID, as far as they are known; a series with more to come stays open until they are here.
@@ -5627,6 +6807,91 @@ export interface components {
             expected: {
                 [key: string]: number;
             };
+        };
+        NamedWindow: {
+            /**
+             * @description By which it is asked for.
+             * @example brain
+             */
+            name: string;
+            /** @description What is black. */
+            low: number;
+            /** @description What is white. */
+            high: number;
+        };
+        PreviewStructure: {
+            /** @description By which it is asked for. */
+            number: number;
+            /**
+             * @description Its name.
+             * @example Thalamus
+             */
+            label: string;
+            /**
+             * @description Its code (SNOMED CT).
+             * @example 42695009
+             */
+            code: string;
+            /** @description Code of its side, or null. */
+            laterality: string | null;
+            /**
+             * @description Red, green, blue, 0 to 255.
+             * @example [
+             *       0,
+             *       118,
+             *       14
+             *     ]
+             */
+            colour_rgb: number[];
+            /**
+             * @description Its volume, mL.
+             * @example 14.2
+             */
+            volume_ml: number;
+            /** @description Under which SEG, SR and FHIR know it. */
+            tracking_uid: string;
+        };
+        Preview: {
+            /** @description Whose result it is. */
+            job_id: string;
+            /** @description Whether that result is published and stands. */
+            valid: boolean;
+            /**
+             * @description Modality.
+             * @example MR
+             */
+            modality: string;
+            /** @description How many slices; they count from 1. */
+            slices: number;
+            /** @description Rows that are kept. */
+            rows: number;
+            /** @description And columns. */
+            columns: number;
+            /**
+             * @description Between slices, rows and columns, mm.
+             * @example [
+             *       1,
+             *       1,
+             *       1
+             *     ]
+             */
+            spacing_mm: number[];
+            /**
+             * @description Side of the patient at the left, right, upper and lower edge.
+             * @example [
+             *       "R",
+             *       "L",
+             *       "A",
+             *       "P"
+             *     ]
+             */
+            sides: string[];
+            /** @description Slices that the source lacks. */
+            interpolated: number[];
+            /** @description Windows, the one to begin with first. */
+            windows: components["schemas"]["NamedWindow"][];
+            /** @description What can be drawn; nothing of a result that was withdrawn. */
+            structures: components["schemas"]["PreviewStructure"][];
         };
         Channel: {
             /**
@@ -5709,6 +6974,50 @@ export interface components {
             /** @description Above, the result is not believed. */
             max_volume_ml: number;
         };
+        VerificationFault: {
+            /**
+             * @description What is at fault.
+             * @example golden numbers
+             */
+            part: string;
+            /** @description What is wrong and what to do. */
+            message: string;
+        };
+        Verification: {
+            /**
+             * @description `requested`: no worker has begun; `running`; `passed`: it computes here what its maker saw; `failed`: the faults say why.
+             * @enum {unknown}
+             */
+            state: "requested" | "running" | "passed" | "failed";
+            /** @description False where manifest or node changed since: then it has to be verified again. */
+            counts: boolean;
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            requested_at: string;
+            /** @description By whom. */
+            requested_by: string;
+            /**
+             * Format: date-time
+             * @description When a worker began, or null.
+             */
+            started_at: string | null;
+            /**
+             * Format: date-time
+             * @description When it was done, or null.
+             */
+            finished_at: string | null;
+            /** @description Which worker, or null. */
+            worker: string | null;
+            /**
+             * @description What computed it, in ONNX Runtime's words; null where nothing was computed.
+             * @example CPUExecutionProvider
+             */
+            provider: string | null;
+            /** @description Why it failed. */
+            faults: components["schemas"]["VerificationFault"][];
+        };
         ModelCard: {
             /**
              * @description Id.
@@ -5760,509 +7069,6 @@ export interface components {
             models: components["schemas"]["ModelCard"][];
             /** @description Packages in need of repair. */
             broken: components["schemas"]["BrokenPackage"][];
-        };
-        LoginMethods: {
-            /** @description By `POST /api/auth/login`. */
-            password: boolean;
-            /** @description At a provider, by `GET /api/auth/oidc/login`. */
-            oidc: boolean;
-        };
-        Tokens: {
-            /**
-             * @description Send it as `Authorization: Bearer …`.
-             * @example eyJhbGciOiJIUzI1NiJ9.e30.c2ln
-             */
-            access_token: string;
-            /**
-             * @description Always `Bearer`.
-             * @example Bearer
-             */
-            token_type: string;
-            /**
-             * @description Name of its holder.
-             * @example reader
-             */
-            username: string;
-            /**
-             * @description What its holder may do.
-             * @example radiologist
-             */
-            role: string;
-            /**
-             * Format: date-time
-             * @description When it ends.
-             * @example 2026-01-02T13:00:00+00:00
-             */
-            expires_at: string;
-            /** @description Gives the next tokens at `POST /api/auth/refresh`, once: whoever brings it again ends the session. Absent where it is in a cookie. */
-            refresh_token?: string;
-            /**
-             * Format: date-time
-             * @description When that ends.
-             * @example 2026-01-09T12:00:00+00:00
-             */
-            refresh_expires_at: string;
-        };
-        Refresh: {
-            /**
-             * Format: password
-             * @description The newest refresh token. Without it the cookie counts, and the request must carry `X-Requested-With`.
-             * @default null
-             */
-            refresh_token: string | null;
-        };
-        PasswordChange: {
-            /**
-             * Format: password
-             * @description The present one.
-             * @example correct horse battery staple
-             */
-            old_password: string;
-            /**
-             * Format: password
-             * @description The new one, at least 12 characters.
-             * @example correct horse battery staple
-             */
-            new_password: string;
-        };
-        User: {
-            /**
-             * @description Name: letters, digits and . _ @ -, kept in lower case.
-             * @example reader
-             */
-            username: string;
-            /**
-             * @description What they may do.
-             * @enum {string}
-             */
-            role: "admin" | "doctor" | "nurse" | "radiologist" | "technician";
-            /** @description Whether they may log in. */
-            active: boolean;
-            /**
-             * Format: date-time
-             * @description End of a lock-out after wrong passwords, or null.
-             */
-            locked_until: string | null;
-            /**
-             * Format: date-time
-             * @description When it was made.
-             */
-            created_at: string;
-        };
-        UserList: {
-            /** @description In order of name. */
-            items: components["schemas"]["User"][];
-        };
-        NewUser: {
-            /**
-             * @description Name: letters, digits and . _ @ -, kept in lower case.
-             * @example reader
-             */
-            username: string;
-            /**
-             * Format: password
-             * @description The first password, at least 12 characters.
-             * @example correct horse battery staple
-             */
-            password: string;
-            /**
-             * @description What they may do.
-             * @enum {string}
-             */
-            role: "admin" | "doctor" | "nurse" | "radiologist" | "technician";
-        };
-        UserChange: {
-            /**
-             * @description What they may do from now on.
-             * @enum {string}
-             */
-            role: "admin" | "doctor" | "nurse" | "radiologist" | "technician";
-            /** @description Whether they may log in from now on. */
-            active: boolean;
-        };
-        PasswordReset: {
-            /**
-             * Format: password
-             * @description The new one, at least 12 characters.
-             * @example correct horse battery staple
-             */
-            password: string;
-        };
-        ServiceAccount: {
-            /**
-             * @description Name: letters, digits and . _ @ -, in lower case.
-             * @example ris-bridge
-             */
-            name: string;
-            /**
-             * @description What it is, and who answers for it.
-             * @example RIS bridge, radiology IT
-             */
-            description: string;
-            /**
-             * @description What it may do: `x-scope` of the operations.
-             * @example [
-             *       "studies:read",
-             *       "jobs:read"
-             *     ]
-             */
-            scopes: string[];
-            /** @description Whether its keys work. */
-            active: boolean;
-            /**
-             * Format: date-time
-             * @description When it was made.
-             */
-            created_at: string;
-        };
-        ServiceAccountList: {
-            /** @description In order of name. */
-            items: components["schemas"]["ServiceAccount"][];
-            /** @description Every scope that there is. */
-            known_scopes: string[];
-        };
-        NewServiceAccount: {
-            /**
-             * @description Name: letters, digits and . _ @ -, in lower case.
-             * @example ris-bridge
-             */
-            name: string;
-            /**
-             * @description What it is, and who answers for it.
-             * @default
-             * @example RIS bridge, radiology IT
-             */
-            description: string;
-            /**
-             * @description What it may do: `x-scope` of the operations.
-             * @example [
-             *       "studies:read",
-             *       "jobs:read"
-             *     ]
-             */
-            scopes: string[];
-        };
-        ServiceAccountChange: {
-            /**
-             * @description What it is, and who answers for it.
-             * @example RIS bridge, radiology IT
-             */
-            description: string;
-            /**
-             * @description What it may do: `x-scope` of the operations.
-             * @example [
-             *       "studies:read",
-             *       "jobs:read"
-             *     ]
-             */
-            scopes: string[];
-            /** @description Whether its keys work from now on. */
-            active: boolean;
-        };
-        APIKey: {
-            /** @description Names it. */
-            key_id: string;
-            /**
-             * @description How it begins.
-             * @example nnk_8J2fQz1b
-             */
-            prefix: string;
-            /**
-             * Format: date-time
-             * @description When it was made.
-             */
-            created_at: string;
-            /**
-             * Format: date-time
-             * @description When it ends; null: never.
-             */
-            expires_at: string | null;
-            /**
-             * Format: date-time
-             * @description When it was taken back, or null.
-             */
-            revoked_at: string | null;
-            /**
-             * Format: date-time
-             * @description When it was used last, to the minute; null: never.
-             */
-            last_used_at: string | null;
-        };
-        APIKeyList: {
-            /** @description Oldest first. */
-            items: components["schemas"]["APIKey"][];
-        };
-        NewAPIKey: {
-            /**
-             * @description Days for which it works; null: without an end.
-             * @default 365
-             */
-            days: number | null;
-        };
-        IssuedAPIKey: {
-            /** @description Send it as `X-API-Key`; it is kept nowhere here. */
-            key: string;
-            /** @description What is kept of it. */
-            facts: components["schemas"]["APIKey"];
-        };
-        AuditEvent: {
-            /**
-             * Format: date-time
-             * @description When.
-             */
-            at: string;
-            /** @description Account; empty: nobody who is known. */
-            actor: string;
-            /**
-             * @description What they were then.
-             * @example radiologist
-             */
-            role: string;
-            /**
-             * @description Method and pattern of the path.
-             * @example POST /api/jobs/{job_id}/retry
-             */
-            action: string;
-            /** @description Ids of what it was done to. */
-            object: string;
-            /**
-             * @description How it ended.
-             * @enum {unknown}
-             */
-            outcome: "done" | "refused" | "failed";
-            /**
-             * @description HTTP status.
-             * @example 202
-             */
-            status: number;
-            /** @description Under which the log has it. */
-            request_id: string;
-            /**
-             * @description Address of the client.
-             * @example 10.0.0.7
-             */
-            client: string;
-        };
-        AuditList: {
-            /** @description Newest first. */
-            items: components["schemas"]["AuditEvent"][];
-            /** @description Pass it as `after` to get the next page; null on the last page. */
-            next: string | null;
-        };
-        Phase: {
-            /**
-             * @description On what it was spent.
-             * @enum {unknown}
-             */
-            kind: "wait" | "stage" | "delivery";
-            /**
-             * @description Stage, destination, or `queue` and `pause` of a wait.
-             * @example infer
-             */
-            name: string;
-            /** @description In which attempt, or after how many. */
-            attempt: number | null;
-            /**
-             * Format: date-time
-             * @description When it began.
-             */
-            started_at: string;
-            /**
-             * Format: date-time
-             * @description When it ended; null: not yet.
-             */
-            ended_at: string | null;
-            /** @description How long it took; null: not over yet. */
-            seconds: number | null;
-        };
-        Timeline: {
-            /**
-             * Format: date-time
-             * @description When the job was made.
-             */
-            started_at: string;
-            /**
-             * Format: date-time
-             * @description When it last changed.
-             */
-            ended_at: string;
-            /**
-             * @description Between the two.
-             * @example 7.1
-             */
-            seconds: number;
-            /** @description In order of their beginning. */
-            phases: components["schemas"]["Phase"][];
-        };
-        JobEvent: {
-            /**
-             * Format: date-time
-             * @description When.
-             */
-            at: string;
-            /**
-             * @description `created`, `stage`, `delivery`, `review`, `withdrawn`, or `state` for how it stands now.
-             * @example stage
-             */
-            name: string;
-            /**
-             * @description Which stage, errand, verdict or state.
-             * @example infer
-             */
-            detail: string;
-            /** @description In which attempt, or after how many. */
-            attempt: number | null;
-            /** @description How long it took, or null. */
-            seconds: number | null;
-            /** @description Whom it was brought to, or null. */
-            destination: string | null;
-            /** @description Account of who did it; null: the node. */
-            by: string | null;
-            /** @description Stable name of what went wrong, or null. */
-            code: string | null;
-            /** @description The same, or a reason, for a person. */
-            message: string | null;
-        };
-        JobLog: {
-            /** @description Oldest first; the last says how it stands now. */
-            events: components["schemas"]["JobEvent"][];
-        };
-        RerunOrder: {
-            /**
-             * @description Absent: the job's own, in the version that is active now.
-             * @default null
-             * @example tumor
-             */
-            model_id: string | null;
-        };
-        NamedWindow: {
-            /**
-             * @description By which it is asked for.
-             * @example brain
-             */
-            name: string;
-            /** @description What is black. */
-            low: number;
-            /** @description What is white. */
-            high: number;
-        };
-        PreviewStructure: {
-            /** @description By which it is asked for. */
-            number: number;
-            /**
-             * @description Its name.
-             * @example Thalamus
-             */
-            label: string;
-            /**
-             * @description Its code (SNOMED CT).
-             * @example 42695009
-             */
-            code: string;
-            /** @description Code of its side, or null. */
-            laterality: string | null;
-            /**
-             * @description Red, green, blue, 0 to 255.
-             * @example [
-             *       0,
-             *       118,
-             *       14
-             *     ]
-             */
-            colour_rgb: number[];
-            /**
-             * @description Its volume, mL.
-             * @example 14.2
-             */
-            volume_ml: number;
-            /** @description Under which SEG, SR and FHIR know it. */
-            tracking_uid: string;
-        };
-        Preview: {
-            /** @description Whose result it is. */
-            job_id: string;
-            /** @description Whether that result is published and stands. */
-            valid: boolean;
-            /**
-             * @description Modality.
-             * @example MR
-             */
-            modality: string;
-            /** @description How many slices; they count from 1. */
-            readonly slices: unknown;
-            /** @description Rows that are kept. */
-            readonly rows: unknown;
-            /** @description And columns. */
-            readonly columns: unknown;
-            /**
-             * @description Between slices, rows and columns, mm.
-             * @example [
-             *       1,
-             *       1,
-             *       1
-             *     ]
-             */
-            spacing_mm: number[];
-            /**
-             * @description Side of the patient at the left, right, upper and lower edge.
-             * @example [
-             *       "R",
-             *       "L",
-             *       "A",
-             *       "P"
-             *     ]
-             */
-            sides: string[];
-            /** @description Slices that the source lacks. */
-            readonly interpolated: unknown;
-            /** @description Windows, the one to begin with first. */
-            windows: components["schemas"]["NamedWindow"][];
-            /** @description What can be drawn; nothing of a result that was withdrawn. */
-            structures: components["schemas"]["PreviewStructure"][];
-        };
-        VerificationFault: {
-            /**
-             * @description What is at fault.
-             * @example golden numbers
-             */
-            part: string;
-            /** @description What is wrong and what to do. */
-            message: string;
-        };
-        Verification: {
-            /**
-             * @description `requested`: no worker has begun; `running`; `passed`: it computes here what its maker saw; `failed`: the faults say why.
-             * @enum {unknown}
-             */
-            state: "requested" | "running" | "passed" | "failed";
-            /** @description False where manifest or node changed since: then it has to be verified again. */
-            counts: boolean;
-            /**
-             * Format: date-time
-             * @description When.
-             */
-            requested_at: string;
-            /** @description By whom. */
-            requested_by: string;
-            /**
-             * Format: date-time
-             * @description When a worker began, or null.
-             */
-            started_at: string | null;
-            /**
-             * Format: date-time
-             * @description When it was done, or null.
-             */
-            finished_at: string | null;
-            /** @description Which worker, or null. */
-            worker: string | null;
-            /**
-             * @description What computed it, in ONNX Runtime's words; null where nothing was computed.
-             * @example CPUExecutionProvider
-             */
-            provider: string | null;
-            /** @description Why it failed. */
-            faults: components["schemas"]["VerificationFault"][];
         };
         Picture: {
             /**
@@ -6452,9 +7258,41 @@ export interface components {
             /** @description Mostly one; several where other weights were known under the same version. */
             recalled: components["schemas"]["Recalled"][];
         };
+        Setting: {
+            /**
+             * @description Name.
+             * @example quiet_time_s
+             */
+            name: string;
+            /**
+             * @description Environment variable.
+             * @example NODE_QUIET_TIME_S
+             */
+            variable: string;
+            /**
+             * @description The CDSS guide's own name for it, or null.
+             * @example DB_HOST
+             */
+            guide_variable: string | null;
+            /** @description Text, number, truth, list or null; eight asterisks for a secret that is set. */
+            value: unknown;
+            /**
+             * @description `default`; `environment`; `file`: one that a variable names; `generated`: the node made it for itself.
+             * @enum {unknown}
+             */
+            source: "default" | "environment" | "file" | "generated";
+            /** @description Whether the value is hidden. */
+            secret: boolean;
+            /** @description What it does. */
+            description: string;
+        };
+        SettingList: {
+            /** @description In the order of the manual. */
+            settings: components["schemas"]["Setting"][];
+        };
         ViewerOrder: {
             /**
-             * @description Study Instance UIDs, the one to open first; administrators may leave them out for all.
+             * @description Study Instance UIDs, the one to open first; none, for administrators, for all.
              * @example [
              *       "1.2.826.0.1.3680043.8.498.1"
              *     ]
@@ -6464,7 +7302,7 @@ export interface components {
              * @description Series Instance UID to open at, e.g. of the segmentation.
              * @example 1.2.826.0.1.3680043.8.498.1.2
              */
-            series: string;
+            series?: string;
         };
         ViewerSession: {
             /**
@@ -7009,15 +7847,6 @@ export interface components {
         };
     };
     responses: {
-        /** @description Unprocessable Entity */
-        UNPROCESSABLE_ENTITY: {
-            headers: {
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"];
-            };
-        };
         /** @description Default error response */
         DEFAULT_ERROR: {
             headers: {
@@ -7027,8 +7856,26 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description Unprocessable Entity */
+        UNPROCESSABLE_ENTITY: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description Unauthorized */
         UNAUTHORIZED: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Forbidden */
+        FORBIDDEN: {
             headers: {
                 [name: string]: unknown;
             };
@@ -7054,8 +7901,17 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description Forbidden */
-        FORBIDDEN: {
+        /** @description Service Unavailable */
+        SERVICE_UNAVAILABLE: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Bad Gateway */
+        BAD_GATEWAY: {
             headers: {
                 [name: string]: unknown;
             };

@@ -22,8 +22,8 @@ export function Loaded<T>({ answer, children }: Properties<T>) {
   if (answer.data === undefined) {
     return (
       fault ?? (
-        <Center mih={160} role="status">
-          <Loader aria-label={t("app.loading")} />
+        <Center mih={160} role="status" aria-label={t("app.loading")}>
+          <Loader aria-hidden />
         </Center>
       )
     );

@@ -40,7 +40,7 @@ export function Records<Row>({ caption, columns, rows, rowKey, empty }: Properti
                 data-label={column.bare ? "" : column.heading}
                 className={column.numeric ? "number" : undefined}
               >
-                {column.cell(row)}
+                <div className="value">{column.cell(row)}</div>
               </td>
             ))}
           </tr>

@@ -4,6 +4,7 @@ import { useTranslation } from "react-i18next";
 import type { JobDetail, Measurement } from "../api/shapes";
 import { quantity } from "../parts/format";
 import { useColoursOf } from "./colours";
+import { FetchPrior } from "./FetchPrior";
 import { Change, usePrior } from "./prior";
 
 interface Properties {
@@ -77,9 +78,12 @@ export function StructureTable({ job, chosen, choose }: Properties) {
         </tbody>
       </table>
       {prior.absent && (
-        <Text size="xs" c="dimmed" mt={4}>
-          {t("result.noPrior")}
-        </Text>
+        <>
+          <Text size="xs" c="dimmed" mt={4}>
+            {t("result.noPrior")}
+          </Text>
+          <FetchPrior studyUid={job.study_uid} />
+        </>
       )}
     </div>
   );

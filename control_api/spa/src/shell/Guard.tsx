@@ -18,8 +18,8 @@ export function Guard({ children }: { readonly children: ReactNode }) {
   if (person) return children;
   if (tried) return <Navigate to="/login" replace state={{ from: place.pathname + place.search }} />;
   return (
-    <Center mih="100vh" role="status">
-      <Loader aria-label={t("app.loading")} />
+    <Center mih="100vh" role="status" aria-label={t("app.loading")}>
+      <Loader aria-hidden />
     </Center>
   );
 }

@@ -5,8 +5,8 @@ import { useTranslation } from "react-i18next";
 export function Waiting() {
   const { t } = useTranslation();
   return (
-    <Center mih={200} role="status">
-      <Loader aria-label={t("app.loading")} />
+    <Center mih={200} role="status" aria-label={t("app.loading")}>
+      <Loader aria-hidden />
     </Center>
   );
 }

@@ -1,14 +1,21 @@
 import { createTheme, type CSSVariablesResolver, type MantineColorsTuple } from "@mantine/core";
 
+// prettier-ignore
 const ink: MantineColorsTuple = [
   "#e9f5f9", "#d6e8ef", "#aacfdd", "#7bb5cb", "#559fbb", "#3c91b2", "#2b84a7", "#1a7194", "#0b5c7a", "#064a63",
-]; // prettier-ignore
+];
+
+// Cool greys for dark grounds; the library's are warm, and do not go with the ink.
+// prettier-ignore
+const dark: MantineColorsTuple = [
+  "#e6ebf0", "#c3ccd5", "#9aa5b1", "#76828f", "#46525e", "#333e48", "#1c232a", "#171c21", "#121619", "#0d1013",
+];
 
 /** Colours whose contrast holds WCAG AA on both grounds; a test with axe looks at every page. */
 export const theme = createTheme({
-  colors: { ink },
+  colors: { ink, dark },
   primaryColor: "ink",
-  primaryShade: { light: 8, dark: 4 },
+  primaryShade: { light: 8, dark: 7 },
   autoContrast: true,
   fontFamily:
     "system-ui, -apple-system, 'Segoe UI', 'Noto Sans KR', 'Noto Sans CJK KR', 'Apple SD Gothic Neo', 'Malgun Gothic', sans-serif",

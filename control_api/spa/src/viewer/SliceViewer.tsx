@@ -97,7 +97,7 @@ function Picture({ order, count }: PictureProperties) {
   const { t } = useTranslation();
   const { source, answer } = usePicture(order, count);
   if (answer.error && !source) return <span className="slice-note">{t("viewer.failed")}</span>;
-  if (!source) return <Loader aria-label={t("viewer.loading")} color="gray" />;
+  if (!source) return <Loader role="img" aria-label={t("viewer.loading")} color="gray" />;
   const shown = !answer.isPlaceholderData;
   return <img src={source} alt="" data-number={shown ? order.number : undefined} draggable={false} />;
 }
