@@ -19,7 +19,7 @@ from tests.support.free_port import free_port
 from tests.support.server_process import ServerProcess
 
 PASSWORD = "a long password for tests"
-EMBEDDED: Mapping[str, str] = MappingProxyType({})
+NOTHING_MORE: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class APIProcess:
         self.process.stop()
 
 
-def start_api(folder: Path, users: Mapping[str, str], servers: Mapping[str, str] = EMBEDDED) -> APIProcess:
+def start_api(folder: Path, users: Mapping[str, str], more: Mapping[str, str] = NOTHING_MORE) -> APIProcess:
     """Migrate a database, embedded by default, create users, and start gunicorn with two workers on a free port.
 
     Parameters
@@ -62,12 +62,12 @@ def start_api(folder: Path, users: Mapping[str, str], servers: Mapping[str, str]
         An empty folder.
     users
         Roles by name; every password is ``PASSWORD``.
-    servers
-        Further settings by variable: where database and queue are.
+    more
+        Further settings by variable name, such as where database and queue are.
     """
     address = f"127.0.0.1:{free_port()}"
     ours = {"NODE_DATA_DIR": str(folder / "data"), "NODE_SPOOL_RESERVE_MB": "0"}
-    environment = child_environment({**ours, **servers})
+    environment = child_environment({**ours, **more})
     settings = load_settings(environment)
     engine = make_engine(settings)
     upgrade(engine)
