@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from sqlalchemy import ColumnElement, Connection, and_, not_, or_, select, update
 
 from inference.domain.identifiers import UID
 from inference.domain.job import REFUSAL, Failure, Job, JobState
 from integrations.persistence.study_jobs import UNDECIDED, decides_on, is_later, standing
 from integrations.persistence.tables import jobs, series
+from integrations.persistence.times import to_column
 
 
-def supersede(connection: Connection, job: Job) -> None:
+def supersede(connection: Connection, job: Job, now: datetime) -> None:
     """Mark earlier jobs with the same model as superseded; or this one, if a later one was faster.
 
     A result that is published and one that is only recorded do not replace each other.
@@ -23,10 +26,12 @@ def supersede(connection: Connection, job: Job) -> None:
         .limit(1)
     )
     if later is not None:
-        connection.execute(update(jobs).where(jobs.c.job_id == job.job_id).values(superseded_by=later))
+        replaced = {"superseded_by": later, "updated_at": to_column(now)}
+        connection.execute(update(jobs).where(jobs.c.job_id == job.job_id).values(replaced))
     else:
         earlier = (*same, _is_replaced_by(job))
-        connection.execute(update(jobs).where(*earlier).values(superseded_by=job.job_id))
+        replaces = {"superseded_by": job.job_id, "updated_at": to_column(now)}
+        connection.execute(update(jobs).where(*earlier).values(replaces))
 
 
 def about_the_same(job: Job) -> tuple[ColumnElement[bool], ...]:

@@ -230,7 +230,7 @@ class SQLJobStore(JobStore):
         def then(connection: Connection) -> None:
             """Mark what this one replaces, unless the model may not run any more."""
             refuse_recalled(connection, lease.job.model)
-            supersede(connection, lease.job)
+            supersede(connection, lease.job, self._clock.now())
 
         values = {"result": dict(result), "error_code": None, "error_message": None}
         self._end(lease, JobState.COMPLETED, values, then)
@@ -255,7 +255,9 @@ class SQLJobStore(JobStore):
             raise IllegalTransition(f"a job that is {lease.job.state} has not been delivered")
         result = {**(lease.job.result or {}), "report": report_address}
         values = {"result": result, "error_code": None, "error_message": None}
-        self._end(lease, JobState.COMPLETED, values, lambda connection: supersede(connection, lease.job))
+        self._end(
+            lease, JobState.COMPLETED, values, lambda connection: supersede(connection, lease.job, self._clock.now())
+        )
 
     def refuse(self, lease: Lease, failure: Failure) -> None:
         """Move PROCESSING → DELIVERING with the reason, so that a note of it is sent; ends the lease.

@@ -547,6 +547,22 @@ def test_a_later_revision_supersedes(store: SQLJobStore, database: Engine, job: 
     assert superseded_by(database, other) is superseded_by(database, later) is None
 
 
+def test_to_be_superseded_is_a_change(store: SQLJobStore, clock: FixedClock, job: Job) -> None:
+    """Who follows what changes by its time learns of it; so with every stage, which is shown with the job."""
+    store.complete(delivering(store, job), "r/1")
+    clock.advance(60)
+    later = store.create(NewJob(STUDY, SERIES, 2, MODEL))
+    lease = claimed(store, later)
+    clock.advance(60)
+    store.record_stage(lease, StageTime(Stage.INFER, 1, clock.now(), 1.0))
+    at_stage = store.get(later.job_id).updated_at
+    store.deliver(lease, {})
+
+    store.complete(claimed(store, later, DELIVERY), "r/2")
+
+    assert (store.get(job.job_id).updated_at, at_stage) == (clock.now(), clock.now())
+
+
 def test_an_earlier_revision_that_is_slower_is_superseded(store: SQLJobStore, database: Engine, job: Job) -> None:
     """Which job ends first does not matter: the later revision counts."""
     later = store.create(NewJob(STUDY, SERIES, 2, MODEL))
