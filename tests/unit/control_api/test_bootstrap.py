@@ -72,7 +72,7 @@ def test_a_queue_that_is_away_is_named(settings: Settings) -> None:
 
 
 def test_models_match_by_the_headers_in_the_spool(settings: Settings, tmp_path: Path) -> None:
-    """A T1-weighted head matches; a CT does not, for a named reason; a file that is gone is unreadable, and no file is a reason."""
+    """A T1-weighted head matches; a CT does not, for a named reason; files that are gone are one, too."""
     upgrade(make_engine(settings))
     match = build_services(settings).match
     grid = axial_grid(SHAPE, (3, 15, 15))
