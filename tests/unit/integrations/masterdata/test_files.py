@@ -19,6 +19,7 @@ from integrations.masterdata.files import FileRow, read_csv, read_json
 from integrations.masterdata.imports import Known, Rejection, plan
 from integrations.masterdata.kinds import DIAGNOSES, KINDS, LAB_TESTS, MEDICATIONS
 from integrations.masterdata.seeds import seed_rows
+from tests.support.repository import REPOSITORY
 
 TABLE = "code,name_en,name_ko\r\nA1,Donepezil,도네페질\r\n"
 
@@ -180,3 +181,12 @@ def test_seeded_diagnoses_are_their_own_icd_code() -> None:
     """KCD divides some codes further; these it does not."""
     for known in plan(DIAGNOSES, seed_rows(DIAGNOSES), {}).created:
         assert known.entry.code == getattr(known.entry, "icd10_code", None)
+
+
+def test_the_documents_example_is_taken_as_it_stands() -> None:
+    """Who copies it from docs/master-data.md gets two entries."""
+    text = (REPOSITORY / "docs" / "master-data.md").read_text(encoding="utf-8")
+    table = text.split("```csv\n")[1].split("```")[0]
+    wanted = plan(LAB_TESTS, read_csv(table.encode(), LAB_TESTS), {})
+    assert wanted.rejections == ()
+    assert [known.entry.code for known in wanted.created] == ["HGB", "CRP"]
