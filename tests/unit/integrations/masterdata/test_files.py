@@ -116,6 +116,14 @@ def test_a_state_that_is_none_is_rejected() -> None:
     assert [known.active for known in wanted.created] == [False, True]
 
 
+def test_a_range_that_cannot_be_read_is_named_by_its_line() -> None:
+    """And the tests around it are taken."""
+    rows = read_csv(b"code,name_en,reference_ranges\nA,x,any: 1..2\nB,y,1-2\nC,z,\n", LAB_TESTS)
+    wanted = plan(LAB_TESTS, rows, {})
+    assert [known.entry.code for known in wanted.created] == ["A", "C"]
+    assert [(one.line, one.reasons[0][:17]) for one in wanted.rejections] == [(3, "reference_ranges:")]
+
+
 FORMULAE = ["=1+1", "+1+1", "-1+1", "@SUM(A1)", "\t=1", "\r=1", "＝1+1", "'=1", "-", "=cmd|' /C calc'!A0"]
 
 
