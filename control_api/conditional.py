@@ -48,5 +48,6 @@ def seen_versions() -> frozenset[int] | None:
         raise PreconditionRequired("Name the version that you have seen: If-Match with its ETag.")
     if request.if_match.star_tag:
         return None
-    found = (_TAG.fullmatch(one) for one in request.if_match.as_set(include_weak=True))
+    named = request.if_match.as_set(include_weak=True)
+    found = (_TAG.fullmatch(one or "") for one in named)  # Werkzeug gives None for an empty tag
     return frozenset(int(one[1]) for one in found if one)

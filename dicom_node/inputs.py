@@ -20,7 +20,7 @@ from inference.domain.series_header import SeriesHeader
 from inference.domain.study import SeriesRevision, StudyContents
 from inference.errors import IncompleteSeries, ReasonCode
 from inference.ports import Clock, StudyIndex
-from inference.reading import describe_revision
+from inference.reading import check_images, describe_revision
 
 RECHECK_SECONDS: Final = 10.0
 """How soon a study is looked at again whose wait is over but for a series that is still open."""
@@ -78,8 +78,8 @@ class InputResolver:
         Raises
         ------
         IncompleteSeries
-            SUPERSEDED where a later revision of the series exists, whose own job answers; CHANNEL_MISSING where the
-            study lacks a series that the model cannot do without.
+            SUPERSEDED where a later revision of the series exists, whose own job answers; INCOMPLETE where its images
+            were removed; CHANNEL_MISSING where the study lacks a series that the model cannot do without.
         StudyNotFound
             If the study or series is not known.
         """
@@ -96,6 +96,7 @@ class InputResolver:
         series = self._index.series(job.series_instance_uid)
         if series.revision != job.revision:
             raise IncompleteSeries(ReasonCode.SUPERSEDED, "late instances came: the later revision's job answers")
+        check_images(series)
         return series
 
     def _look_again_at(self, contents: StudyContents) -> datetime | None:

@@ -15,8 +15,8 @@ from integrations.persistence.notifications import SQLNotificationOutbox
 
 LOG = structlog.get_logger(__name__)
 
-AT_ONCE: Final = 20
-"""Taken in one go, so that the lease of the last is not over before its turn."""
+MOST: Final = 200
+"""Told in one round; the next one is a minute later."""
 
 FIRST_WAIT: Final = timedelta(seconds=30)
 LONGEST_WAIT: Final = timedelta(hours=1)
@@ -45,15 +45,20 @@ class NotificationSender:
     def make_round(self) -> int:
         """Note what nobody noted, then tell what is due; give how many were told.
 
-        One at a time is claimed and told: a process that dies holds up one notification, for the length of a lease.
+        One at a time is claimed and told: a process that dies holds up one notification, for the length of a lease. A
+        channel that fails is left alone for the rest of the round, so that one that is down costs one attempt and
+        holds up no other.
         """
         self._outbox.look()
-        told = 0
-        for _ in range(AT_ONCE):
-            claimed = self._outbox.claim(1)
+        told, failed = 0, set[str]()
+        for _ in range(MOST):
+            claimed = self._outbox.claim(1, failed)
             if not claimed:
                 break
-            told += self._tell(claimed[0])
+            if self._tell(claimed[0]):
+                told += 1
+            else:
+                failed.add(claimed[0].channel)
         return told
 
     def _tell(self, notification: Notification) -> bool:

@@ -15,7 +15,7 @@ from inference.domain.charsets import CharacterSets
 from inference.domain.identifiers import UID
 from inference.domain.series_header import Flaw, SeriesHeader, StackHeader
 from inference.domain.study import SeriesRevision
-from inference.errors import ReasonCode, UnsupportedPixelData
+from inference.errors import IncompleteSeries, ReasonCode, UnsupportedPixelData
 from inference.frames import frame_types, frames_of
 from inference.headers import InstanceHeader, read_headers
 from inference.pixel_data import pixel_formats
@@ -39,9 +39,24 @@ def describe_revision(series: SeriesRevision, charsets: CharacterSets) -> Series
     Raises
     ------
     IncompleteSeries
-        MISSING_ATTRIBUTE when a header cannot be parsed.
+        MISSING_ATTRIBUTE when a header cannot be parsed; INCOMPLETE when its images are not here any more.
     """
+    check_images(series)
     return describe(read_headers(series.instances, charsets.of(series.calling_ae)))
+
+
+def check_images(series: SeriesRevision) -> None:
+    """Refuse a series whose images were removed, because they had been kept as long as the site wants.
+
+    Raises
+    ------
+    IncompleteSeries
+        INCOMPLETE.
+    """
+    if not series.instances:
+        raise IncompleteSeries(
+            ReasonCode.INCOMPLETE, "its images are not on this node any more; send the series again"
+        )
 
 
 def describe(headers: Sequence[InstanceHeader]) -> SeriesHeader:

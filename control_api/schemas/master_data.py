@@ -19,8 +19,9 @@ def _name(**options: Any) -> fields.String:
     return fields.String(validate=validate.Length(max=entries.LONGEST_NAME), **options)
 
 
-def _text(description: str, example: str) -> fields.String:
-    about = {"description": description, "example": example}
+def _text(description: str, example: str, pattern: str | None = None) -> fields.String:
+    """Give a text; the pattern is for readers of the description, ``integrations.masterdata`` says what is wrong."""
+    about = {"description": description, "example": example} | ({} if pattern is None else {"pattern": pattern})
     return fields.String(load_default="", validate=validate.Length(max=entries.LONGEST_TEXT), metadata=about)
 
 
@@ -32,7 +33,11 @@ class EntrySchema(Schema):
     code = fields.String(
         required=True,
         validate=validate.Length(1, entries.LONGEST_CODE),
-        metadata={"description": "The site's code, unique; letters become capitals.", "example": "DONE5"},
+        metadata={
+            "description": "The site's code, unique; letters become capitals. A diagnosis has its KCD code.",
+            "example": "G30.9",
+            "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*$",
+        },
     )
     name_en = _name(required=True, metadata={"description": "English name.", "example": "Donepezil"})
     name_ko = _name(load_default="", metadata=_NAME_KO)
@@ -50,7 +55,7 @@ class MedicationSchema(EntrySchema):
 
     kind = MEDICATIONS
 
-    atc_code = _text("ATC code.", "N06DA02")
+    atc_code = _text("ATC code.", "N06DA02", "^([A-Za-z][0-9]{2}([A-Za-z]([A-Za-z]([0-9]{2})?)?)?)?$")
     dose_form = _text("Dose form.", "tablet")
     strength = _text("Strength.", "5 mg")
     route = _text("Route.", "oral")
@@ -61,7 +66,7 @@ class DiagnosisSchema(EntrySchema):
 
     kind = DIAGNOSES
 
-    icd10_code = _text("The code of the WHO's ICD-10.", "G30.9")
+    icd10_code = _text("The code of the WHO's ICD-10.", "G30.9", r"^([A-Za-z][0-9]{2}(\.?[0-9]{1,2})?)?$")
 
 
 class ReferenceRangeSchema(Schema):
@@ -97,8 +102,8 @@ class LabTestSchema(EntrySchema):
 
     kind = LAB_TESTS
 
-    loinc_code = _text("LOINC code.", "718-7")
-    unit = _text("UCUM unit; empty for a result without one.", "g/dL")
+    loinc_code = _text("LOINC code, with its check digit.", "718-7", "^([0-9]{1,7}-[0-9])?$")
+    unit = _text("UCUM unit; empty for a result without one.", "g/dL", "^[!-~]*$")
     specimen = _text("What is examined.", "blood")
     reference_ranges = fields.List(
         fields.Nested(ReferenceRangeSchema),

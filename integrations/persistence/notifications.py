@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -73,15 +73,24 @@ class SQLNotificationOutbox:
         row = {"channel": channel, "event": event, "kind": kind, "content": dict(content)}
         self._transactions.write(lambda connection: self._insert(connection, [row]))
 
-    def claim(self, limit: int) -> Sequence[Notification]:
-        """Take what is due; each row is one taker's until its lease is over."""
+    def claim(self, limit: int, leave: Collection[str] = ()) -> Sequence[Notification]:
+        """Take what is due; each row is one taker's until its lease is over.
+
+        Parameters
+        ----------
+        limit
+            Most rows to take.
+        leave
+            Channels of which nothing is taken.
+        """
         now = self._clock.now()
         due = (notifications.c.state == WAITING, notifications.c.next_run_at <= to_column(now))
 
         def claim(connection: Connection) -> list[Notification]:
             """Move each row's next attempt away, and count this one, if nobody else did."""
-            wanted = select(notifications).where(*due, self._is_configured())
-            rows = connection.execute(wanted.order_by(notifications.c.id).limit(limit)).all()
+            wanted = select(notifications).where(*due, self._is_asked(leave))
+            in_order = (notifications.c.next_run_at, notifications.c.id)
+            rows = connection.execute(wanted.order_by(*in_order).limit(limit)).all()
             return [_notification(row) for row in rows if self._take(connection, row, now)]
 
         return self._transactions.write(claim)
@@ -112,9 +121,10 @@ class SQLNotificationOutbox:
         statement = delete(notifications).where(old)
         return self._transactions.write(lambda connection: connection.execute(statement).rowcount)
 
-    def _is_configured(self) -> ColumnElement[bool]:
-        """Leave what waits for a channel that was removed from the settings: it may come back."""
-        return notifications.c.channel.in_([channel.name for channel in self._channels])
+    def _is_asked(self, leave: Collection[str]) -> ColumnElement[bool]:
+        """Leave also what waits for a channel that was removed from the settings: it may come back."""
+        names = [channel.name for channel in self._channels if channel.name not in leave]
+        return notifications.c.channel.in_(names)
 
     def _since(self, connection: Connection, channel: Channel) -> datetime:
         """Give since when a channel is told; a new one is told from now on, not of the past."""

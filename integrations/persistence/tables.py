@@ -126,6 +126,7 @@ jobs: Final = Table(
     Index("ix_jobs_created_at_job_id", "created_at", "job_id"),
     Index("ix_jobs_updated_at_job_id", "updated_at", "job_id"),
     Index("ix_jobs_model_id_model_version", "model_id", "model_version"),
+    Index("ix_jobs_updated_at", "updated_at"),
 )
 
 job_stages: Final = Table(

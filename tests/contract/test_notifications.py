@@ -214,6 +214,23 @@ def test_a_round_tells_what_is_due(
     assert (len(mail.sent), len(hook.tried)) == (1, 1)
 
 
+def test_a_channel_that_is_down_costs_one_attempt_a_round(
+    outbox: SQLNotificationOutbox, clock: FixedClock, has_job: Callable[..., JobID]
+) -> None:
+    """After a weekend hundreds wait: timeouts for each would keep the others waiting. When it is back, all go."""
+    for number in range(5):
+        has_job(number)
+    mail, hook = RecordingSender(), RecordingSender()
+    sender = NotificationSender(outbox, {"email": mail, "webhook-1": hook}, clock)
+    hook.failures = [NotDelivered("no answer"), NotDelivered("no answer")]
+    for _ in range(2):
+        sender.make_round()
+    assert (len(mail.sent), len(hook.tried)) == (5, 2)
+    clock.advance(60)
+    sender.make_round()
+    assert sorted(one.event for one in hook.sent) == sorted(one.event for one in mail.sent)
+
+
 def test_waits_grow_to_an_hour_and_end_after_three_days(
     database: Engine, outbox: SQLNotificationOutbox, clock: FixedClock, has_job: Callable[..., JobID]
 ) -> None:

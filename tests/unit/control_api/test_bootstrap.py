@@ -72,7 +72,7 @@ def test_a_queue_that_is_away_is_named(settings: Settings) -> None:
 
 
 def test_models_match_by_the_headers_in_the_spool(settings: Settings, tmp_path: Path) -> None:
-    """A T1-weighted head matches; a CT does not, for a named reason; a file that is gone is unreadable."""
+    """A T1-weighted head matches; a CT does not, for a named reason; files that are gone are one, too."""
     upgrade(make_engine(settings))
     match = build_services(settings).match
     grid = axial_grid(SHAPE, (3, 15, 15))
@@ -86,8 +86,9 @@ def test_models_match_by_the_headers_in_the_spool(settings: Settings, tmp_path: 
     assert refusal.value.code.startswith("selection.")
     with pytest.raises((InstanceUnreadable, StudyError)):
         match(gone)
-    with pytest.raises(InstanceUnreadable):
+    with pytest.raises(StudyError) as removed:
         match(replace(head, instances=()))
+    assert removed.value.code == "series.incomplete"
 
 
 def test_a_server_gets_the_application_by_call_or_by_name(

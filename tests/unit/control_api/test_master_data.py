@@ -57,6 +57,9 @@ def test_an_entry_is_made_read_changed_and_deactivated(api: ControlAPI) -> None:
         (None, 428, "http.precondition_required"),
         ('"v7"', 412, "masterdata.changed"),
         ('"nonsense"', 412, "masterdata.changed"),
+        ('""', 412, "masterdata.changed"),
+        ('W/"", W/"4~7"', 412, "masterdata.changed"),
+        ('"v99999999999999999999"', 412, "masterdata.changed"),
         ('"v1", "v7"', 200, None),
     ],
 )
@@ -138,6 +141,8 @@ def test_lists_are_paged_searched_and_not_sent_twice(api: ControlAPI) -> None:
     seen = {"If-None-Match": first.headers["ETag"]}
     again = send(api, "GET", f"{DIAGNOSES}?limit=2", headers=seen)
     assert (again.status_code, again.get_data(), again.headers["Cache-Control"]) == (304, b"", "private, no-cache")
+    for other in ('""', 'W/""', "nonsense", '"v1'):
+        assert send(api, "GET", f"{DIAGNOSES}?limit=2", headers={"If-None-Match": other}).status_code == 200
     send(api, "POST", f"{DIAGNOSES}/G20/deactivate", headers={"If-Match": "*"})
     assert send(api, "GET", f"{DIAGNOSES}?limit=2", headers=seen).status_code == 200
     assert [entry["code"] for entry in api.get(f"{DIAGNOSES}?active=true").json["items"]] == ["G30.0", "G30.1"]

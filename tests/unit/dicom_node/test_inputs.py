@@ -102,6 +102,15 @@ def test_a_later_revision_has_a_job_of_its_own(bench: Bench) -> None:
     assert caught.value.code == ReasonCode.SUPERSEDED
 
 
+def test_a_series_whose_images_were_removed_is_not_run_on(bench: Bench) -> None:
+    """Retention took them: the job ends with a reason that says what to do, at once."""
+    series = bench.arrive(Weighting.T1)
+    bench.index.rows[series.series_instance_uid].instances.clear()
+    with pytest.raises(IncompleteSeries) as caught:
+        bench.resolve(ONE, series)
+    assert caught.value.code == ReasonCode.INCOMPLETE
+
+
 # Several channels
 
 

@@ -12,12 +12,13 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.uid import EnhancedMRColorImageStorage
 
-from inference.domain.charsets import CharacterSets
+from inference.domain.charsets import NOTHING_CONFIGURED, CharacterSets
 from inference.domain.geometry import Grid
-from inference.domain.identifiers import AETitle
+from inference.domain.identifiers import UID, AETitle
 from inference.domain.model_spec import Plane
 from inference.domain.series_header import SeriesHeader, StackHeader
-from inference.errors import ReasonCode
+from inference.domain.study import CompletionEvidence, SeriesRevision
+from inference.errors import IncompleteSeries, ReasonCode
 from inference.headers import InstanceHeader, read_headers
 from inference.reading import describe, describe_revision
 from tests.support.enhanced_series import EnhancedOptions, frames_on, write_enhanced
@@ -261,3 +262,11 @@ def test_descriptions_are_read_as_the_sender_writes_them(tmp_path: Path) -> None
     charsets = CharacterSets(by_ae={AETitle("SEOUL"): "ISO 2022 IR 149"})
     assert describe_revision(revision, charsets).study_description == "뇌 검사"
     assert describe_revision(replace(revision, calling_ae="PARIS"), charsets).study_description != "뇌 검사"
+
+
+def test_a_series_whose_images_were_removed_says_so() -> None:
+    """What was kept as long as the site wants is not a defect of ours: who wants it analysed sends it again."""
+    revision = SeriesRevision(UID("1.2"), UID("1.2.3"), 1, (), CompletionEvidence.QUIET_TIME)
+    with pytest.raises(IncompleteSeries) as refused:
+        describe_revision(revision, NOTHING_CONFIGURED)
+    assert refused.value.code == ReasonCode.INCOMPLETE

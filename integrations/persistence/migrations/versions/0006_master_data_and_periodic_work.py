@@ -36,6 +36,7 @@ def upgrade() -> None:
     )
     _periodic_runs()
     _notifications()
+    op.create_index("ix_jobs_updated_at", "jobs", ["updated_at"])  # what ended lately is asked for every minute
 
 
 def _entries(name: str, *columns: sa.Column[Any]) -> None:
@@ -102,6 +103,7 @@ def _notifications() -> None:
 
 def downgrade() -> None:
     """Drop them; what was entered and what is owed is lost."""
+    op.drop_index("ix_jobs_updated_at", table_name="jobs")
     for name in (
         *("notifications", "notification_channels", "periodic_runs"),
         *("lab_tests", "diagnoses", "medications"),

@@ -19,6 +19,7 @@ from integrations.masterdata.files import FileRow, read_csv, read_json
 from integrations.masterdata.imports import Known, Rejection, plan
 from integrations.masterdata.kinds import DIAGNOSES, KINDS, LAB_TESTS, MEDICATIONS
 from integrations.masterdata.seeds import seed_rows
+from tests.support.repository import REPOSITORY
 
 TABLE = "code,name_en,name_ko\r\nA1,Donepezil,도네페질\r\n"
 
@@ -115,6 +116,14 @@ def test_a_state_that_is_none_is_rejected() -> None:
     assert [known.active for known in wanted.created] == [False, True]
 
 
+def test_a_range_that_cannot_be_read_is_named_by_its_line() -> None:
+    """And the tests around it are taken."""
+    rows = read_csv(b"code,name_en,reference_ranges\nA,x,any: 1..2\nB,y,1-2\nC,z,\n", LAB_TESTS)
+    wanted = plan(LAB_TESTS, rows, {})
+    assert [known.entry.code for known in wanted.created] == ["A", "C"]
+    assert [(one.line, one.reasons[0][:17]) for one in wanted.rejections] == [(3, "reference_ranges:")]
+
+
 FORMULAE = ["=1+1", "+1+1", "-1+1", "@SUM(A1)", "\t=1", "\r=1", "＝1+1", "'=1", "-", "=cmd|' /C calc'!A0"]
 
 
@@ -180,3 +189,12 @@ def test_seeded_diagnoses_are_their_own_icd_code() -> None:
     """KCD divides some codes further; these it does not."""
     for known in plan(DIAGNOSES, seed_rows(DIAGNOSES), {}).created:
         assert known.entry.code == getattr(known.entry, "icd10_code", None)
+
+
+def test_the_documents_example_is_taken_as_it_stands() -> None:
+    """Who copies it from docs/master-data.md gets two entries."""
+    text = (REPOSITORY / "docs" / "master-data.md").read_text(encoding="utf-8")
+    table = text.split("```csv\n")[1].split("```")[0]
+    wanted = plan(LAB_TESTS, read_csv(table.encode(), LAB_TESTS), {})
+    assert wanted.rejections == ()
+    assert [known.entry.code for known in wanted.created] == ["HGB", "CRP"]

@@ -67,6 +67,17 @@ def test_an_emr_that_does_not_answer_is_said_so(status: int, error: type[Excepti
         list(EMRPatients(BASE, emr.client()).patients(""))
 
 
+def test_an_emr_that_is_not_there_is_said_so() -> None:
+    """Without its address, which is the site's business."""
+
+    def refuse(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("emr.example refused", request=request)
+
+    client = httpx.Client(transport=httpx.MockTransport(refuse))
+    with pytest.raises(PeerUnavailable, match=r"^the EMR does not answer \(ConnectError\)$"):
+        list(EMRPatients(BASE, client).patients(""))
+
+
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"resourceType": "Patient"}'])
 def test_an_answer_that_is_no_bundle_is_none(body: bytes) -> None:
     """A page of a proxy is no patient list."""
