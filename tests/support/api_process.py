@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import httpx
 
@@ -18,6 +19,7 @@ from tests.support.free_port import free_port
 from tests.support.server_process import ServerProcess
 
 PASSWORD = "a long password for tests"
+NOTHING_MORE: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class APIProcess:
         self.process.stop()
 
 
-def start_api(folder: Path, users: Mapping[str, str], more: Mapping[str, str] | None = None) -> APIProcess:
+def start_api(folder: Path, users: Mapping[str, str], more: Mapping[str, str] = NOTHING_MORE) -> APIProcess:
     """Migrate an embedded database, create users, and start gunicorn with two workers on a free port.
 
     Parameters
@@ -61,12 +63,10 @@ def start_api(folder: Path, users: Mapping[str, str], more: Mapping[str, str] | 
     users
         Roles by name; every password is ``PASSWORD``.
     more
-        Further settings, as environment variables.
+        Further settings by variable name.
     """
     address = f"127.0.0.1:{free_port()}"
-    environment = child_environment(
-        {"NODE_DATA_DIR": str(folder / "data"), "NODE_SPOOL_RESERVE_MB": "0", **(more or {})}
-    )
+    environment = child_environment({"NODE_DATA_DIR": str(folder / "data"), "NODE_SPOOL_RESERVE_MB": "0", **more})
     settings = load_settings(environment)
     engine = make_engine(settings)
     upgrade(engine)
