@@ -16,7 +16,6 @@ from typing import Any, Final, TypeVar
 
 import jwt
 from flask import Flask, Response, g, request
-from flask_jwt_extended import get_jwt
 
 from control_api.auth.roles import roles_of_present_view
 from control_api.auth.tokens import ISSUER
@@ -61,24 +60,15 @@ def opened_by_cookie(view: View) -> View:
     return view
 
 
-def present_login() -> str:
-    """Give the id of the login that the present token belongs to."""
-    return str(get_jwt()["jti"])
-
-
-def _is_over(login_id: str) -> bool:
-    return services().accounts.is_revoked(login_id)
-
-
-def sign(account: Account, login_id: str, studies: Collection[UID] | None, expires_at: datetime) -> str:
+def sign(account: Account, token_id: str, studies: Collection[UID] | None, expires_at: datetime) -> str:
     """Make the content of a cookie.
 
     Parameters
     ----------
     account
         Whose session it is.
-    login_id
-        Of the login it was asked for with: when that ends, the session ends too.
+    token_id
+        Of the token it was asked for with: when that is taken back, the session ends too.
     studies
         Which may be looked at; None: all.
     expires_at
@@ -88,7 +78,7 @@ def sign(account: Account, login_id: str, studies: Collection[UID] | None, expir
         "iss": ISSUER,
         "aud": AUDIENCE,
         "sub": account.username,
-        "jti": login_id,
+        "jti": token_id,
         "exp": int(expires_at.timestamp()),
         "studies": EVERY_STUDY if studies is None else sorted(studies),
     }
@@ -162,6 +152,6 @@ def _claims(content: str) -> dict[str, Any] | None:
         )
     except jwt.PyJWTError:
         return None
-    if claims["exp"] <= given.clock.now().timestamp() or _is_over(claims["jti"]):
+    if claims["exp"] <= given.clock.now().timestamp() or given.accounts.is_revoked(claims["jti"]):
         return None
     return claims

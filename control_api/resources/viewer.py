@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from flask import after_this_request
 from flask.views import MethodView
 from flask.wrappers import Response
-from flask_jwt_extended import current_user
+from flask_jwt_extended import current_user, get_jwt
 
 from control_api.auth import viewer_sessions
 from control_api.auth.roles import PEOPLE, serves
@@ -61,7 +61,7 @@ def _open(named: Sequence[UID], series: UID | None) -> Session:
     studies = frozenset(named) if named else None
     options = services().gateway.viewer
     expires_at = services().clock.now() + timedelta(minutes=options.minutes)
-    content = viewer_sessions.sign(current_user, viewer_sessions.present_login(), studies, expires_at)
+    content = viewer_sessions.sign(current_user, str(get_jwt()["jti"]), studies, expires_at)
     for target in [str(uid) for uid in named] or [""]:
         note("viewer.open", target)
 
