@@ -284,8 +284,8 @@ class Settings(BaseSettings):
     """Address under which clients reach the node, for links in answers; none: as each request says."""
     viewer_minutes: int = Field(default=30, ge=1, le=480)
     """Life of a session of the viewer in minutes."""
-    cookie_secure: bool = True
-    """Whether browsers send our cookies by https only; False in embedded mode, which speaks http."""
+    viewer_cookie_secure: bool = True
+    """Whether the viewer's cookie travels by https only; False in embedded mode, which is reached by plain http."""
 
     viewer_dir: Path | None = None
     """Folder with OHIF as `make viewer` makes it, for the API to serve itself; none: nginx serves it, or nobody."""
@@ -324,7 +324,7 @@ class Settings(BaseSettings):
     @classmethod
     def _defaults_of_embedded(cls, values: Any) -> Any:
         if isinstance(values, dict) and is_embedded(values):
-            return {"quiet_time_s": 3.0, "cookie_secure": False, **values}
+            return {"quiet_time_s": 3.0, "viewer_cookie_secure": False, **values}
         return values
 
     @classmethod

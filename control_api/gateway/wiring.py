@@ -43,7 +43,7 @@ def build_gateway(settings: Settings, clock: Clock, uid_source: UIDSource) -> Ga
         emr_fhir=emr_fhir,
         emr_api=emr_api,
         emr_keys=keys,
-        viewer=ViewerOptions(settings.viewer_minutes, settings.cookie_secure, folder=settings.viewer_dir),
+        viewer=ViewerOptions(settings.viewer_minutes, settings.viewer_cookie_secure, folder=settings.viewer_dir),
         public_url=settings.public_url,
     )
 

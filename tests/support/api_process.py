@@ -6,7 +6,6 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 
 import httpx
 
@@ -19,7 +18,6 @@ from tests.support.free_port import free_port
 from tests.support.server_process import ServerProcess
 
 PASSWORD = "a long password for tests"
-NOTHING_MORE: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -53,7 +51,7 @@ class APIProcess:
         self.process.stop()
 
 
-def start_api(folder: Path, users: Mapping[str, str], more: Mapping[str, str] = NOTHING_MORE) -> APIProcess:
+def start_api(folder: Path, users: Mapping[str, str], more: Mapping[str, str] | None = None) -> APIProcess:
     """Migrate an embedded database, create users, and start gunicorn with two workers on a free port.
 
     Parameters
@@ -63,10 +61,12 @@ def start_api(folder: Path, users: Mapping[str, str], more: Mapping[str, str] = 
     users
         Roles by name; every password is ``PASSWORD``.
     more
-        Further settings by variable name.
+        Further settings, as environment variables.
     """
     address = f"127.0.0.1:{free_port()}"
-    environment = child_environment({"NODE_DATA_DIR": str(folder / "data"), "NODE_SPOOL_RESERVE_MB": "0", **more})
+    environment = child_environment(
+        {"NODE_DATA_DIR": str(folder / "data"), "NODE_SPOOL_RESERVE_MB": "0", **(more or {})}
+    )
     settings = load_settings(environment)
     engine = make_engine(settings)
     upgrade(engine)

@@ -89,7 +89,7 @@ def test_the_viewer_is_as_the_settings_say(tmp_path: Path) -> None:
     gateway, _ = wired(
         tmp_path,
         NODE_VIEWER_MINUTES="5",
-        NODE_COOKIE_SECURE="true",
+        NODE_VIEWER_COOKIE_SECURE="true",
         NODE_VIEWER_DIR=str(tmp_path),
         NODE_PUBLIC_URL="https://pacs.example/",
     )
