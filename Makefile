@@ -52,7 +52,7 @@ install: $(RUNTIME_STAMP) ## Make .venv with the pinned dependencies and the nod
 
 .PHONY: demo
 demo: install ## Run the embedded node, send it a study over C-STORE, show the result (STUDY=dir sends your own)
-	@$(BIN)/dicom-node demo $(if $(STUDY),--study "$(STUDY)") $(if $(wildcard $(VIEWER)),--viewer $(OHIF)/build)
+	@$(BIN)/dicom-node demo $(if $(STUDY),--study "$(STUDY)") $$(test -f $(VIEWER) && echo --viewer $(OHIF)/build)
 
 ##@ Check
 

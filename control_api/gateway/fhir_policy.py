@@ -118,8 +118,8 @@ def allow(role: str, method: str, path: str, query: str) -> Allowed:
     if match is None:
         raise not_found()
     _check_type(role, match["type"], READS if reading == "GET" else WRITES)
+    check_search(role, kept)  # a condition of a PUT is a search too
     if reading == "GET":
-        check_search(role, kept)
         return Allowed(Interaction.READ if "/" in path else Interaction.SEARCH, kept)
     return Allowed(Interaction.WRITE, kept)
 
@@ -210,6 +210,7 @@ def _check_entry(role: str, entry: Any) -> None:
     if method not in {"GET", "POST", "PUT"} or not path:
         raise forbidden("entries of a Bundle read, create and update, and nothing else")
     allow(role, method, path, query)
+    check_search(role, str(request.get("ifNoneExist", "")).rpartition("?")[2])
     kind = path.partition("/")[0]
     if method != "GET" and _type_of(entry) != kind:  # servers go by the resource, not by the address
         raise malformed("an entry's resource is not of the type that its address names")

@@ -67,6 +67,7 @@ def _pass(server: Server, call: Call, request: Request, path: str, who: tuple[st
     allowed = fhir_policy.allow(role, request.method, path, call.query)
     renaming = Renaming(server.base_url, call.public_base)
     headers = {**call.headers, "accept": MEDIA_TYPE}
+    fhir_policy.check_search(role, headers.get("if-none-exist", "").rpartition("?")[2])
     body = _body(request, allowed.interaction, role)
     if body is not None:
         headers["content-type"] = FORM if allowed.interaction is Interaction.SEARCH else MEDIA_TYPE

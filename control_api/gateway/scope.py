@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import replace
+from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode
 
@@ -56,7 +57,8 @@ def looked_through(answer: Answer, resource: Resource, studies: Collection[UID],
     UpstreamTrouble
         If the answer is no list of results.
     """
-    if answer.status != 200 or not resource.is_search:
+    found = HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES and answer.status != HTTPStatus.NO_CONTENT
+    if not found or not resource.is_search:
         return answer
     try:
         rows = json.loads(answer.read(LONGEST_RESULT) or b"[]")

@@ -59,7 +59,7 @@ def api(workers: int) -> None:
     arguments = [
         sys.executable, "-m", "gunicorn", "control_api.wsgi:create()",
         "--bind", f"{settings.api_host}:{settings.api_port}", "--workers", str(workers),
-        "--worker-class", "gthread", "--threads", "8", "--timeout", "120", "--graceful-timeout", "20",
+        "--worker-class", "gthread", "--threads", "24", "--timeout", "120", "--graceful-timeout", "20",
         "--no-control-socket",
     ]  # fmt: skip
     os.execv(sys.executable, arguments)  # noqa: S606 - gunicorn takes this process over

@@ -22,6 +22,7 @@ ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 ASSERTION_SECONDS: Final = 240
 """SMART allows five minutes at most; clocks differ a little."""
 RENEW_BEFORE_S: Final = 30.0
+"""So that none ends on its way; of a token with a short life, as OpenEMR's of a minute, the last quarter."""
 SHORTEST_KEY_BITS: Final = 2048
 
 
@@ -93,7 +94,7 @@ class AssertedTokens:
         self._clock = clock
         self._lock = Lock()
         self._token = ""
-        self._ends_at = 0.0
+        self._renew_at = 0.0
 
     def headers(self) -> Mapping[str, str]:
         """Give the header of a request.
@@ -104,7 +105,7 @@ class AssertedTokens:
             If no token can be had.
         """
         with self._lock:
-            if not self._token or self._clock.monotonic() >= self._ends_at - RENEW_BEFORE_S:
+            if not self._token or self._clock.monotonic() >= self._renew_at:
                 self._renew()
             return {"authorization": f"Bearer {self._token}"}
 
@@ -120,7 +121,7 @@ class AssertedTokens:
             self._token, life_s = str(document["access_token"]), float(document.get("expires_in", 60))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise UpstreamTrouble(self._server, Trouble.FAILED) from error
-        self._ends_at = asked_at + life_s
+        self._renew_at = asked_at + life_s - min(RENEW_BEFORE_S, life_s / 4)
 
     def _ask(self) -> Any:
         form = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from io import BytesIO
 
 import pytest
 from structlog.testing import capture_logs
@@ -12,7 +13,7 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 from control_api.gateway.ports import Gateway, LoggedAccess
 from control_api.gateway.refusals import TROUBLES
 from inference.errors import StoreUnavailable
-from integrations.upstream.exchange import Trouble, UpstreamTrouble
+from integrations.upstream.exchange import Answer, Call, Trouble, UpstreamTrouble
 from tests.support.control_api import STUDY, ControlAPI
 from tests.support.upstream import FakeServer, FakeTrail
 
@@ -271,6 +272,38 @@ def test_an_answer_is_passed_on_while_it_comes(door: ControlAPI, behind: Behind)
     assert asked == [0]
     body.close()  # type: ignore[attr-defined]
     assert behind.archive.closed == 1
+
+
+class Upload(BytesIO):
+    """A body that counts how much of it was asked for."""
+
+    asked = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Give the next bytes."""
+        content = super().read(size)
+        self.asked += len(content)
+        return content
+
+
+def test_a_body_is_passed_on_while_it_comes(door: ControlAPI, behind: Behind) -> None:
+    """The server behind has the first part while the client still sends the rest."""
+    upload, seen = Upload(b"D" * (8 << 20)), []
+
+    def send(call: Call) -> Answer:
+        assert call.body is not None
+        body = iter(call.body)
+        seen.append((len(next(body)), upload.asked))
+        seen.append((sum(map(len, body)), upload.asked))
+        return Answer(200, [], iter([]))
+
+    behind.archive.send = send  # type: ignore[method-assign]
+    headers = door.bearer("technician") | {"Content-Length": str(8 << 20)}
+    answer = door.client.post("/api/ris/dicom-web/studies", input_stream=upload, headers=headers)
+    assert answer.status_code == 200
+    (first, asked_first), (rest, _) = seen
+    assert first + rest == 8 << 20
+    assert asked_first <= 1 << 20
 
 
 def test_images_are_stored_larger_than_any_document(door: ControlAPI, behind: Behind) -> None:

@@ -111,6 +111,20 @@ def test_searches_do_not_reach_further_than_reading(
         assert door.client.post("/api/fhir/Patient/_search", data=query, headers=form).status_code == status
 
 
+@pytest.mark.parametrize(
+    "condition", ["_has:Condition:subject:code=1", "patient.name=x", "?_has:Condition:subject:code=1"]
+)
+def test_conditions_are_searches_too(door: ControlAPI, reports: FakeServer, condition: str) -> None:
+    """Of a create, of an update and of an entry: whether something is there would be told by what becomes of it."""
+    body, plain = {"resourceType": "Task"}, condition.lstrip("?")
+    assert send(door, "PUT", f"/api/fhir/Task?{plain}", "technician", body).status_code == 403
+    headers = door.bearer("technician") | {"If-None-Exist": condition}
+    assert door.client.post("/api/fhir/Task", json=body, headers=headers).status_code == 403
+    wanted = bundle(entry("POST", "Task", "Task", ifNoneExist=condition))
+    assert send(door, "POST", "/api/fhir", "technician", wanted).status_code == 403
+    assert reports.calls == []
+
+
 def test_another_format_than_json_is_not_given(door: ControlAPI, reports: FakeServer) -> None:
     """Whatever is asked for."""
     headers = door.bearer("nurse") | {"Accept": "application/fhir+xml"}

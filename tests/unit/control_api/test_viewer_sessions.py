@@ -154,9 +154,11 @@ def test_it_opens_no_other_study(door: ControlAPI, archive: FakeServer, path: st
     assert archive.calls == []
 
 
+@pytest.mark.parametrize("status", [200, 203, 206])
 @pytest.mark.parametrize("level", ["studies", "series", "instances"])
-def test_a_search_finds_its_studies_only(door: ControlAPI, archive: FakeServer, level: str) -> None:
+def test_a_search_finds_its_studies_only(door: ControlAPI, archive: FakeServer, level: str, status: int) -> None:
     """The question is narrowed, and the answer is looked through, whatever the archive made of the question."""
+    archive.status = status
     open_viewer(door, "nurse", str(STUDY))
     answer = look(
         door, f"/dicom-web/{level}?limit=101", headers={"Accept": "multipart/related; type=application/xml"}
@@ -164,6 +166,14 @@ def test_a_search_finds_its_studies_only(door: ControlAPI, archive: FakeServer, 
     assert json.loads(answer.get_data()) == [row(STUDY)]
     assert archive.last.query == f"limit=101&StudyInstanceUID={STUDY}"
     assert archive.last.headers["accept"] == "application/dicom+json"
+
+
+def test_a_search_that_finds_nothing_finds_nothing(door: ControlAPI, archive: FakeServer) -> None:
+    """As the standard has it, without content."""
+    archive.status, archive.parts = 204, []
+    open_viewer(door, "nurse", str(STUDY))
+    answer = look(door, "/dicom-web/studies")
+    assert (answer.status_code, answer.get_data()) == (204, b"")
 
 
 def test_an_answer_that_is_no_list_is_not_passed(door: ControlAPI, archive: FakeServer) -> None:

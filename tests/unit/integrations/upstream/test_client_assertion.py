@@ -97,6 +97,20 @@ def test_a_token_is_kept_until_shortly_before_it_ends(
     assert len(endpoint.forms) == 2
 
 
+def test_a_token_of_a_minute_is_kept_for_most_of_it(
+    tokens: AssertedTokens, endpoint: Endpoint, clock: FixedClock
+) -> None:
+    """OpenEMR gives no longer ones to client credentials."""
+    endpoint.answer = lambda: httpx.Response(200, json={"access_token": "x", "expires_in": 60})
+    tokens.headers()
+    clock.advance(44)
+    tokens.headers()
+    assert len(endpoint.forms) == 1
+    clock.advance(1)
+    tokens.headers()
+    assert len(endpoint.forms) == 2
+
+
 def _broken(_request: object = None) -> httpx.Response:
     raise httpx.ConnectError("no route")
 
