@@ -75,8 +75,8 @@ LOSSY: Final[Mapping[str, Callable[[Frame, int], bytes]]] = {
 
 def compress(data_set: Dataset, transfer_syntax_uid: str) -> None:
     """Compress the unsigned pixels of a single- or multi-frame data set, in place."""
-    if transfer_syntax_uid == RLELossless:
-        data_set.compress(RLELossless, generate_instance_uid=False)
+    if transfer_syntax_uid == RLELossless:  # by pydicom itself: GDCM's encoder ends the process on some small frames
+        data_set.compress(RLELossless, encoding_plugin="pydicom", generate_instance_uid=False)
         return
     kind = np.dtype(f"<u{data_set.BitsAllocated // 8}")
     frames = np.frombuffer(data_set.PixelData, dtype=kind).reshape(-1, data_set.Rows, data_set.Columns)
