@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Route
 
 from dicom_node.spool import FolderSpool
 from inference.headers import read_headers
@@ -64,6 +64,23 @@ def _statuses(viewer: Viewer) -> set[str]:
     return {refused.split()[0] for refused in viewer.refused if "/dicom-web/" in refused}
 
 
+def _logins_asked_for(viewer: Viewer) -> list[str]:
+    """Give the addresses of the login page that OHIF wants to go to from now on; the browser stays where it is."""
+    asked: list[str] = []
+
+    def stay(route: Route) -> None:
+        asked.append(route.request.url)
+        route.abort()
+
+    viewer.page.route("**/login?next=*", stay)
+    return asked
+
+
+def _wait(viewer: Viewer, condition: Callable[[], bool], what: str) -> None:
+    """Wait while the page goes on."""
+    wait_until(lambda: (viewer.page.wait_for_timeout(50), condition())[1], 60, what)
+
+
 def _see_overlay(viewer: Viewer) -> None:
     viewer.wait_for_overlay()
     assert len(viewer.segments()) == STRUCTURES
@@ -82,8 +99,10 @@ def test_a_study_is_opened_with_its_overlay(browser: Browser, door: Door, brain:
 def test_without_a_session_there_are_no_pictures(browser: Browser, door: Door, brain: Stored) -> None:
     """OHIF is told 401, and goes to the login page, which knows where to lead back to."""
     with opened_viewer(browser, door.gateway) as viewer:
+        asked = _logins_asked_for(viewer)
         viewer.open(brain.study_uid)
-        viewer.page.wait_for_url("**/login?next=*")
+        _wait(viewer, lambda: bool(asked), "the way to the login page")
+        assert brain.study_uid in asked[0], "it leads back here"
         assert _statuses(viewer) == {"401"}
 
 
@@ -92,7 +111,7 @@ def test_a_session_for_one_study_opens_no_other(browser: Browser, door: Door, br
     with opened_viewer(browser, door.gateway) as viewer:
         door.open_session(viewer, "1.2.826.0.1.3680043.8.498.4711")
         viewer.open(brain.study_uid)
-        wait_until(lambda: (viewer.page.wait_for_timeout(50), _statuses(viewer))[1] == {"403"}, 60, "a refusal")
+        _wait(viewer, lambda: _statuses(viewer) == {"403"}, "a refusal")
         assert viewer.pixels().grey == 0
 
 
@@ -138,6 +157,7 @@ def test_the_embedded_list_is_empty_without_a_session(browser: Browser, embedded
     """The same login as in front of an archive."""
     door, stored = embedded
     with opened_viewer(browser, door.gateway) as viewer:
+        asked = _logins_asked_for(viewer)
         viewer.open(stored.study_uid)
-        viewer.page.wait_for_url("**/login?next=*")
+        _wait(viewer, lambda: bool(asked), "the way to the login page")
         assert _statuses(viewer) == {"401"}
