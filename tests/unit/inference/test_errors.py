@@ -49,6 +49,10 @@ SNAPSHOT = {
     "JobCancelled": ("job.cancelled", "job", False),
     "QueueUnavailable": ("job.queue_unavailable", "job", True),
     "StoreUnavailable": ("job.store_unavailable", "job", True),
+    "EntryNotFound": ("masterdata.not_found", "configure", False),
+    "EntryExists": ("masterdata.exists", "configure", False),
+    "EntryChanged": ("masterdata.changed", "configure", False),
+    "ImportRefused": ("masterdata.import_refused", "configure", False),
 }
 """Code, stage and retryable of every leaf. A line may be added; one that changes breaks somebody's integration."""
 
