@@ -61,11 +61,11 @@ export function StageTimes() {
             <Records
               caption={t("node.stages")}
               rows={inOrder(stages)}
-              rowKey={(one) => `${one.model?.id ?? ""} ${one.model?.version ?? ""} ${one.stage}`}
+              rowKey={(one) => `${one.model.id} ${one.model.version} ${one.stage}`}
               empty={t("fact.nothing")}
               columns={[
                 { heading: t("jobs.stage"), cell: name },
-                { heading: t("fact.model"), cell: (one) => one.model && `${one.model.id} ${one.model.version}` },
+                { heading: t("fact.model"), cell: (one) => `${one.model.id} ${one.model.version}` },
                 { heading: t("nav.jobs"), numeric: true, cell: (one) => one.count },
                 { heading: t("node.p50"), numeric: true, cell: (one) => seconds(one.p50, i18n.language) },
                 { heading: t("node.p95"), numeric: true, cell: (one) => seconds(one.p95, i18n.language) },

@@ -25,7 +25,7 @@ export function OpenInOHIF({ study, job }: Properties) {
   const segmentation = useSegmentation(job);
   const open = async () => {
     const tab = window.open("", "_blank"); // before anything is waited for, or the browser takes it for a pop-up
-    const order = { studies: [study.study_uid], ...(segmentation && { series: segmentation }) } as ViewerOrder;
+    const order = { studies: [study.study_uid], ...(segmentation && { series: segmentation }) };
     const { data, error } = await api.client.POST("/api/viewer/session", { body: order });
     if (!data && !isAbsent(problemOf(error))) {
       tab?.close();
