@@ -3,13 +3,10 @@ import { IconExternalLink } from "@tabler/icons-react";
 import { useTranslation } from "react-i18next";
 
 import { isAbsent, problemOf } from "../api/problem";
-import type { components } from "../api/schema";
 import type { Job, StudyDetail } from "../api/shapes";
 import { useProblemText } from "../parts/Fault";
 import { sayRefused } from "../parts/notify";
 import { useNode, useQueries } from "../session/context";
-
-type ViewerOrder = components["schemas"]["ViewerOrder"];
 
 interface Properties {
   readonly study: StudyDetail;
