@@ -1,8 +1,8 @@
-import { MantineProvider } from "@mantine/core";
+import { MantineProvider, mergeThemeOverrides } from "@mantine/core";
 import { Notifications } from "@mantine/notifications";
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import type { i18n } from "i18next";
-import { useEffect } from "react";
+import { useEffect, useMemo, type ReactNode } from "react";
 import { I18nextProvider, useTranslation } from "react-i18next";
 import { BrowserRouter } from "react-router";
 
@@ -32,7 +32,7 @@ interface Properties {
 export function App({ node, texts, kept }: Properties) {
   return (
     <I18nextProvider i18n={texts}>
-      <MantineProvider theme={theme} cssVariablesResolver={variables} defaultColorScheme="auto">
+      <Themed>
         <Notifications position="bottom-right" />
         <QueryClientProvider client={kept}>
           <NodeContext value={node}>
@@ -42,8 +42,23 @@ export function App({ node, texts, kept }: Properties) {
             </BrowserRouter>
           </NodeContext>
         </QueryClientProvider>
-      </MantineProvider>
+      </Themed>
     </I18nextProvider>
+  );
+}
+
+/** The library's own buttons have their names in the reader's language too. */
+function Themed({ children }: { readonly children: ReactNode }) {
+  const { t } = useTranslation();
+  const close = t("action.close");
+  const named = useMemo(() => {
+    const closeButtonProps = { "aria-label": close };
+    return mergeThemeOverrides(theme, { components: { Notification: { defaultProps: { closeButtonProps } } } });
+  }, [close]);
+  return (
+    <MantineProvider theme={named} cssVariablesResolver={variables} defaultColorScheme="auto">
+      {children}
+    </MantineProvider>
   );
 }
 

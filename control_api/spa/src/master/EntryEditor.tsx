@@ -15,7 +15,7 @@ interface Properties {
 
 /** Names the version that was seen, so that nobody's change is overwritten unseen. */
 function seen(entry: Entry) {
-  return { "If-Match": `"${String(entry.version)}"` };
+  return { "If-Match": `"v${String(entry.version)}"` };
 }
 
 /** Changes an entry, or takes it out of use; none is ever deleted. */

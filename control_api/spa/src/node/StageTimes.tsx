@@ -11,6 +11,13 @@ import { useQueries } from "../session/context";
 
 type Statistics = components["schemas"]["StageStatistics"];
 
+const LINE = Object.keys(en.stage);
+
+/** Put stages in the order in which a job goes through them. */
+export function inOrder(stages: readonly Statistics[]): Statistics[] {
+  return [...stages].sort((one, other) => LINE.indexOf(one.stage) - LINE.indexOf(other.stage));
+}
+
 /** How long each stage takes: the usual time, and the one that only few exceed. */
 export function StageTimes() {
   const { t, i18n } = useTranslation();
@@ -37,7 +44,7 @@ export function StageTimes() {
           <div aria-hidden>
             <BarChart
               h={240}
-              data={stages.map((one) => ({ ...one, name: name(one) }))}
+              data={inOrder(stages).map((one) => ({ ...one, name: name(one) }))}
               dataKey="name"
               withLegend
               series={[
@@ -53,12 +60,12 @@ export function StageTimes() {
             <summary>{t("node.asTable")}</summary>
             <Records
               caption={t("node.stages")}
-              rows={stages}
-              rowKey={(one) => `${one.model?.id ?? ""} ${one.model?.version ?? ""} ${one.stage}`}
+              rows={inOrder(stages)}
+              rowKey={(one) => `${one.model.id} ${one.model.version} ${one.stage}`}
               empty={t("fact.nothing")}
               columns={[
                 { heading: t("jobs.stage"), cell: name },
-                { heading: t("fact.model"), cell: (one) => one.model && `${one.model.id} ${one.model.version}` },
+                { heading: t("fact.model"), cell: (one) => `${one.model.id} ${one.model.version}` },
                 { heading: t("nav.jobs"), numeric: true, cell: (one) => one.count },
                 { heading: t("node.p50"), numeric: true, cell: (one) => seconds(one.p50, i18n.language) },
                 { heading: t("node.p95"), numeric: true, cell: (one) => seconds(one.p95, i18n.language) },

@@ -1,18 +1,17 @@
 import { Anchor, Button, Group, Stack, Text } from "@mantine/core";
-import { useQueryClient } from "@tanstack/react-query";
 import { useTranslation } from "react-i18next";
 import { Link, useParams } from "react-router";
 
 import { problemOf } from "../api/problem";
-import { CANCELLABLE, RETRYABLE, type JobDetail } from "../api/shapes";
+import { CANCELLABLE, RETRYABLE, UNDER_WAY, type JobDetail } from "../api/shapes";
 import { Deliveries } from "../job/Deliveries";
+import { Rerun } from "../job/Rerun";
 import { JobLog } from "../job/JobLog";
 import { Timeline } from "../job/Timeline";
 import { Facts } from "../parts/Facts";
-import { useProblemText } from "../parts/Fault";
 import { moment } from "../parts/format";
 import { Loaded } from "../parts/Loaded";
-import { sayDone, sayRefused } from "../parts/notify";
+import { useOutcome } from "../parts/orders";
 import { Page } from "../parts/Page";
 import { Reason } from "../parts/Reason";
 import { Records } from "../parts/Records";
@@ -37,29 +36,17 @@ export default function JobPage() {
   );
 }
 
-function useOrder(done: string) {
-  const { t } = useTranslation();
-  const text = useProblemText();
-  const kept = useQueryClient();
-  return {
-    onSuccess: () => {
-      sayDone(done);
-      void kept.invalidateQueries();
-    },
-    onError: (problem: unknown) => sayRefused(t("problem.title"), text(problem)),
-  };
-}
-
 function Actions({ job }: { readonly job: JobDetail }) {
   const { t } = useTranslation();
   const queries = useQueries();
   const operates = useMay("operate");
-  const retry = queries.useMutation("post", "/api/jobs/{job_id}/retry", useOrder(t("jobs.retried")));
-  const cancel = queries.useMutation("post", "/api/jobs/{job_id}/cancel", useOrder(t("jobs.cancelled")));
+  const retry = queries.useMutation("post", "/api/jobs/{job_id}/retry", useOutcome(t("jobs.retried")));
+  const cancel = queries.useMutation("post", "/api/jobs/{job_id}/cancel", useOutcome(t("jobs.cancelled")));
   const params = { path: { job_id: job.job_id } };
   if (!operates) return null;
   return (
     <>
+      {!UNDER_WAY.has(job.state) && job.model && <Rerun job={job} />}
       {RETRYABLE.has(job.state) && (
         <Button loading={retry.isPending} onClick={() => retry.mutate({ params })}>
           {t("jobs.retry")}

@@ -3,13 +3,10 @@ import { IconExternalLink } from "@tabler/icons-react";
 import { useTranslation } from "react-i18next";
 
 import { isAbsent, problemOf } from "../api/problem";
-import type { components } from "../api/schema";
 import type { Job, StudyDetail } from "../api/shapes";
 import { useProblemText } from "../parts/Fault";
 import { sayRefused } from "../parts/notify";
 import { useNode, useQueries } from "../session/context";
-
-type ViewerOrder = components["schemas"]["ViewerOrder"];
 
 interface Properties {
   readonly study: StudyDetail;
@@ -25,7 +22,7 @@ export function OpenInOHIF({ study, job }: Properties) {
   const segmentation = useSegmentation(job);
   const open = async () => {
     const tab = window.open("", "_blank"); // before anything is waited for, or the browser takes it for a pop-up
-    const order = { studies: [study.study_uid], ...(segmentation && { series: segmentation }) } as ViewerOrder;
+    const order = { studies: [study.study_uid], ...(segmentation && { series: segmentation }) };
     const { data, error } = await api.client.POST("/api/viewer/session", { body: order });
     if (!data && !isAbsent(problemOf(error))) {
       tab?.close();

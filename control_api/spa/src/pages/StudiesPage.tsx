@@ -181,7 +181,7 @@ function Worklist({ rows, filtered }: { readonly rows: readonly Row[]; readonly 
             <>
               {row.study_description}
               <Text size="xs" c="dimmed">
-                {dicomDate(row.study_date)} {row.accession_number && `· ${row.accession_number}`}
+                {[dicomDate(row.study_date), row.accession_number].filter(Boolean).join(" · ")}
               </Text>
             </>
           ),
@@ -194,7 +194,7 @@ function Worklist({ rows, filtered }: { readonly rows: readonly Row[]; readonly 
           heading: t("studies.received"),
           cell: (row) => (
             <>
-              {moment(row.last_received_at, at)}
+              <Text size="sm">{moment(row.last_received_at, at)}</Text>
               <Text size="xs" c="dimmed">
                 {row.calling_ae}
               </Text>

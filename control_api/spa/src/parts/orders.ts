@@ -15,6 +15,9 @@ export function useOutcome(done: string, then?: () => void) {
       void kept.invalidateQueries();
       then?.();
     },
-    onError: (problem: unknown) => sayRefused(t("problem.title"), text(problem)),
+    onError: (problem: unknown) => {
+      sayRefused(t("problem.title"), text(problem));
+      void kept.invalidateQueries(); // it may be refused because somebody else was faster
+    },
   };
 }

@@ -32,7 +32,9 @@ export function StructureTable({ job, chosen, choose }: Properties) {
               {t("result.value")}
             </th>
             <th scope="col" className="number">
-              {prior.date ? t("result.changeSince", { date: prior.date }) : t("result.change")}
+              {prior.date
+                ? t("result.changeSince", { date: prior.date.replaceAll("-", "\u2011") })
+                : t("result.change")}
             </th>
           </tr>
         </thead>
