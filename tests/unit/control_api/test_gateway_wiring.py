@@ -15,6 +15,7 @@ from integrations.settings import Settings, load_settings
 from integrations.upstream.client_assertion import TokenServer
 from integrations.upstream.http_server import HTTPServer
 from tests.support.fakes import CountingUIDSource, FixedClock
+from tests.support.upstream import FakeTrail
 
 SECRETS = {"NODE_QUEUE_SECRET": "q" * 32, "NODE_JWT_SECRET": "j" * 32}
 KEY = str(RSAKey.generate_key(2048, private=True).as_pem(private=True).decode())
@@ -23,7 +24,7 @@ KEY = str(RSAKey.generate_key(2048, private=True).as_pem(private=True).decode())
 def wired(tmp_path: Path, **variables: str) -> tuple[Any, Settings]:
     """Wire the gateway of an environment."""
     settings = load_settings({"NODE_DATA_DIR": str(tmp_path), **SECRETS, **variables})
-    return build_gateway(settings, FixedClock(), CountingUIDSource()), settings
+    return build_gateway(settings, FixedClock(), CountingUIDSource(), FakeTrail()), settings
 
 
 def test_the_embedded_node_has_its_own_folders(tmp_path: Path) -> None:
@@ -89,7 +90,7 @@ def test_the_viewer_is_as_the_settings_say(tmp_path: Path) -> None:
     gateway, _ = wired(
         tmp_path,
         NODE_VIEWER_MINUTES="5",
-        NODE_VIEWER_COOKIE_SECURE="true",
+        NODE_COOKIE_SECURE="true",
         NODE_VIEWER_DIR=str(tmp_path),
         NODE_PUBLIC_URL="https://pacs.example/",
     )

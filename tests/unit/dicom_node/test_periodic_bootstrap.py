@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from threading import Event, Thread
-from typing import Any
 
 import pytest
+from joserfc.jwk import RSAKey
 from sqlalchemy import insert, select, update
 from structlog.testing import capture_logs
 
@@ -93,13 +93,10 @@ def test_patients_need_a_source_and_a_server(environment: dict[str, str]) -> Non
 def test_the_emr_is_asked_only_with_a_login(environment: dict[str, str]) -> None:
     """And after the archive, so that its word stands."""
     environment |= {"NODE_ARCHIVE_REST_URL": "http://orthanc.example", "NODE_EMR_URL": "https://emr.example"}
-    settings = prepare(environment)
-    assert [source.name for source in patient_sources(settings, None)] == ["orthanc"]
-
-    def login(request: Any) -> Any:
-        return request
-
-    assert [source.name for source in patient_sources(settings, login)] == ["orthanc", "emr"]  # type: ignore[arg-type]
+    assert [source.name for source in patient_sources(prepare(environment))] == ["orthanc"]
+    key = str(RSAKey.generate_key(2048, private=True).as_pem(private=True).decode())
+    environment |= {"NODE_EMR_CLIENT_ID": "node", "NODE_EMR_PRIVATE_KEY": key}
+    assert [source.name for source in patient_sources(prepare(environment))] == ["orthanc", "emr"]
 
 
 def ended_job(settings: Settings, state: JobState) -> JobID:

@@ -1,6 +1,6 @@
 """Master data, the turns of periodic work, and the outbox of notifications.
 
-Revision 0006, after 0004.
+Revision 0006, after 0005.
 """
 
 from __future__ import annotations

@@ -1,14 +1,14 @@
 """What changed last is found by an index, because it is asked for all the time; and so is what a patient has.
 
-Revision 0009, after 0004.
+Revision 0008, after 0007.
 """
 
 from __future__ import annotations
 
 from alembic import op
 
-revision = "0009"
-down_revision = "0008"
+revision = "0008"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 

@@ -1,6 +1,6 @@
 """Which models proved themselves, who works, and what the peers answered.
 
-Revision 0008, after 0004. Nothing has to be filled in: workers report by themselves, and a version that was activated
+Revision 0007, after 0006. Nothing has to be filled in: workers report by themselves, and a version that was activated
 by command stays active.
 """
 
@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import mysql
 
-revision = "0008"
+revision = "0007"
 down_revision = "0006"
 branch_labels = None
 depends_on = None
