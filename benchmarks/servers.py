@@ -25,6 +25,7 @@ def production_environment(folder: Path) -> Iterator[Mapping[str, str]]:
             "NODE_DATABASE_URL": database,
             "NODE_REDIS_URL": queue,
             "NODE_LOG_LEVEL": "WARNING",
+            "NODE_RATE_LIMIT": "0",
             **SECRETS,
         }
 

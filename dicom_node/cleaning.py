@@ -8,10 +8,12 @@ from typing import Any, Final
 
 import structlog
 
+from inference.domain.identifiers import JobID
 from inference.ports import Clock
 from integrations.persistence.notifications import SQLNotificationOutbox
 from integrations.persistence.periodic_runs import SQLTurns
 from integrations.persistence.retention import SQLRetention
+from integrations.preview_folder import PreviewFolder
 from integrations.result_folder import FolderResultStore
 
 LOG = structlog.get_logger(__name__)
@@ -26,6 +28,7 @@ class CleaningPlaces:
 
     retention: SQLRetention
     results: FolderResultStore
+    previews: PreviewFolder
     outbox: SQLNotificationOutbox
     turns: SQLTurns
     clock: Clock
@@ -67,4 +70,8 @@ class Cleaning:
     def _results(self, now: datetime) -> int:
         before, retention = now - timedelta(days=self._results_days), self._places.retention
         old = retention.old_results(before)
-        return sum(retention.remove_result(job_id, before, self._places.results.remove) for job_id in old)
+        return sum(retention.remove_result(job_id, before, self._remove_result) for job_id in old)
+
+    def _remove_result(self, job_id: JobID) -> bool:
+        self._places.previews.remove(job_id)
+        return self._places.results.remove(job_id)

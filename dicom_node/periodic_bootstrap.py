@@ -35,6 +35,7 @@ from integrations.persistence.engine import make_engine
 from integrations.persistence.notifications import SQLNotificationOutbox
 from integrations.persistence.periodic_runs import SQLTurns
 from integrations.persistence.retention import SQLRetention
+from integrations.preview_folder import PreviewFolder
 from integrations.result_folder import FolderResultStore
 from integrations.settings import Settings
 from integrations.system import SystemClock
@@ -141,7 +142,8 @@ def build_periodic_tasks(settings: Settings, engine: Engine | None = None) -> li
 def _cleaning(settings: Settings, engine: Engine, outbox: SQLNotificationOutbox, turns: SQLTurns) -> PeriodicTask:
     clock = SystemClock()
     retention = SQLRetention(engine, clock, settings.spool_dir)
-    places = CleaningPlaces(retention, FolderResultStore(settings.results_dir), outbox, turns, clock)
+    results, previews = FolderResultStore(settings.results_dir), PreviewFolder(settings.previews_dir)
+    places = CleaningPlaces(retention, results, previews, outbox, turns, clock)
     cleaning = Cleaning(places, settings.spool_retention_days, settings.results_retention_days)
 
     def run() -> None:

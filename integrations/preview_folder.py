@@ -44,5 +44,18 @@ class PreviewFolder(PreviewStore):
         path = self._path(job_id)
         return path if path.is_file() else None
 
+    def remove(self, job_id: JobID) -> None:
+        """Delete the preview of a job, if there is one.
+
+        Raises
+        ------
+        StoreUnavailable
+            If it cannot be deleted.
+        """
+        try:
+            self._path(job_id).unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreUnavailable(f"the preview cannot be deleted ({type(error).__name__})") from error
+
     def _path(self, job_id: JobID) -> Path:
         return self._root / job_id[:2] / f"{job_id}{SUFFIX}"

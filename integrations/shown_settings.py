@@ -17,8 +17,8 @@ from integrations.settings import ArchivePeer, Settings
 MASK: Final = "********"
 """Stands for a secret that is set, whatever its length."""
 
-_SECRET_NAME: Final = re.compile(r"password|secret|token|private_key|api_key")
-"""A setting that is called so is secret, whatever its type."""
+_SECRET_NAME: Final = re.compile(r"password|secret|token|private_key|api_key|webhooks")
+"""A setting that is called so is secret, whatever its type; addresses of webhooks often hold a key."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from integrations.persistence.retention import SQLRetention
 from integrations.persistence.study_index import SQLStudyIndex
 from integrations.persistence.tables import deliveries, instances, jobs, sessions
 from integrations.persistence.times import to_column
+from integrations.preview_folder import PreviewFolder
 from integrations.result_folder import FolderResultStore
 from tests.support.arrivals import SYNTAX, identity_of, small_bytes, small_instance
 from tests.support.fakes import CountingUIDSource, FixedClock
@@ -39,6 +40,7 @@ class Site:
         self.spool = FolderSpool(self.root)
         self.index = SQLStudyIndex(engine, self.clock, self.root, CountingUIDSource())
         self.results = FolderResultStore(folder / "results")
+        self.previews = PreviewFolder(folder / "previews")
         self.retention = SQLRetention(engine, self.clock, self.root)
         for number in range(3):
             self.receive(number)
@@ -52,6 +54,7 @@ class Site:
         home.mkdir(parents=True)
         (home / "current").write_text("attempt")
         self.result = home
+        self.previews.save(self.job_id, [b"pictures"])
         self.clock.advance(10 * DAY)
 
     def receive(self, number: int) -> Arrival:
@@ -77,7 +80,7 @@ class Site:
         """Make a pass."""
         outbox = SQLNotificationOutbox(self.engine, self.clock, [])
         turns = SQLTurns(self.engine, self.clock)
-        places = CleaningPlaces(self.retention, self.results, outbox, turns, self.clock)
+        places = CleaningPlaces(self.retention, self.results, self.previews, outbox, turns, self.clock)
         return Cleaning(places, spool_days, results_days).clean()
 
     def files(self) -> list[Path]:
@@ -97,11 +100,12 @@ def site(database: Engine, tmp_path: Path) -> Site:
 
 
 def test_what_is_old_and_delivered_goes(site: Site) -> None:
-    """Images with their rows, and results; again, nothing is left to do."""
+    """Images with their rows, and results with their previews; again, nothing is left to do."""
     site.delivers("done")
     removed = site.clean()
     assert (removed["images"], removed["results"]) == (3, 1)
     assert (site.files(), site.rows(), site.result.exists()) == ([], 0, False)
+    assert site.previews.find(site.job_id) is None
     assert (site.clean()["images"], site.clean()["results"]) == (0, 0)
 
 

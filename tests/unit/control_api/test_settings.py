@@ -29,6 +29,8 @@ ENVIRONMENT = {
     "NODE_MODELS_DIRS": "/srv/a,/srv/b",
     "NODE_QUIET_TIME_S": "7.5",
     "NODE_NOTES": "true",
+    "NODE_WEBHOOKS": f"https://chat.example/hook/{HIDDEN}",
+    "NODE_WEBHOOK_SECRET": HIDDEN,
 }
 
 
