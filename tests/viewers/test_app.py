@@ -234,6 +234,19 @@ def test_a_result_shows_numbers_bars_and_what_to_know(app: App) -> None:
     expect(app.page.get_by_role("button", name="Open in OHIF")).to_be_visible()
 
 
+def test_a_study_is_opened_in_ohif(app: App) -> None:
+    """In a tab of its own, at the segmentation of the result."""
+    app.log_in("reader")
+    app.go(f"/studies/{study_uid(KIM)}")
+    expect(app.page.get_by_role("button", name="Thalamus")).to_be_visible(timeout=LIMIT_MS)
+    with app.page.expect_popup() as tab:
+        app.page.get_by_role("button", name="Open in OHIF").click()
+
+    tab.value.wait_for_url("**/pacs-viewer/viewer?**", wait_until="commit")
+    assert f"StudyInstanceUIDs={study_uid(KIM)}" in tab.value.url
+    assert "initialSeriesInstanceUID=1.2.3" in tab.value.url
+
+
 def test_a_reader_rejects_a_result_with_a_reason(app: App, worklist: Worklist) -> None:
     """Nothing is sent without one; the word is shown with who said it."""
     worklist.job(worklist.study(50, "Yoon^Review"))

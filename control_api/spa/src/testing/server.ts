@@ -3,6 +3,7 @@ import { vi } from "vitest";
 export interface Asked {
   readonly method: string;
   readonly path: string;
+  readonly query: URLSearchParams;
   readonly headers: Headers;
   readonly body: string;
 }
@@ -18,11 +19,12 @@ export function serve(answers: Answers): Asked[] {
       input instanceof Request ? input : new URL(String(input), window.location.origin),
       init,
     );
-    const { pathname } = new URL(request.url);
+    const { pathname, searchParams: query } = new URL(request.url);
     const key = `${request.method} ${pathname}`;
     asked.push({
       method: request.method,
       path: pathname,
+      query,
       headers: request.headers,
       body: await request.clone().text(),
     });

@@ -1,4 +1,4 @@
-import { screen, waitFor } from "@testing-library/react";
+import { fireEvent, screen, waitFor } from "@testing-library/react";
 import userEvent from "@testing-library/user-event";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 
@@ -59,6 +59,23 @@ describe("the viewer", () => {
     expect(screen.getByRole("radio", { name: "Full range" })).toBeChecked();
     await waitFor(() => {
       expect(asked.map((one) => one.path)).toContain(`${BASE}/slices/20.png`);
+    });
+  });
+
+  it("turns by the wheel, and the page does not scroll meanwhile", async () => {
+    await show(<SliceViewer base={BASE} facts={FACTS} chosen={null} />);
+    const viewer = screen.getByRole("slider", { name: "Preview of the slices" });
+    const scrolled = fireEvent.wheel(viewer, { deltaY: 120 });
+    fireEvent.wheel(viewer, { deltaY: 120 });
+    fireEvent.wheel(viewer, { deltaY: -120 });
+    expect(scrolled).toBe(false);
+    expect(viewer).toHaveAttribute("aria-valuetext", "Slice 11 of 20");
+  });
+
+  it("draws the chosen structure alone", async () => {
+    const asked = await show(<SliceViewer base={BASE} facts={FACTS} chosen="2.25.2" />);
+    await waitFor(() => {
+      expect(asked.some((one) => one.query.get("structures") === "2")).toBe(true);
     });
   });
 });
