@@ -7523,8 +7523,8 @@ export interface components {
              */
             updated_at?: string;
             /**
-             * @description The site's code, unique; letters become capitals.
-             * @example DONE5
+             * @description The site's code, unique; letters become capitals. A diagnosis has its KCD code.
+             * @example G30.9
              */
             code: string;
             /**
@@ -7571,8 +7571,8 @@ export interface components {
         };
         Medication: {
             /**
-             * @description The site's code, unique; letters become capitals.
-             * @example DONE5
+             * @description The site's code, unique; letters become capitals. A diagnosis has its KCD code.
+             * @example G30.9
              */
             code: string;
             /**
@@ -7656,8 +7656,8 @@ export interface components {
              */
             updated_at?: string;
             /**
-             * @description The site's code, unique; letters become capitals.
-             * @example DONE5
+             * @description The site's code, unique; letters become capitals. A diagnosis has its KCD code.
+             * @example G30.9
              */
             code: string;
             /**
@@ -7686,8 +7686,8 @@ export interface components {
         };
         Diagnosis: {
             /**
-             * @description The site's code, unique; letters become capitals.
-             * @example DONE5
+             * @description The site's code, unique; letters become capitals. A diagnosis has its KCD code.
+             * @example G30.9
              */
             code: string;
             /**
@@ -7759,8 +7759,8 @@ export interface components {
              */
             updated_at?: string;
             /**
-             * @description The site's code, unique; letters become capitals.
-             * @example DONE5
+             * @description The site's code, unique; letters become capitals. A diagnosis has its KCD code.
+             * @example G30.9
              */
             code: string;
             /**
@@ -7775,7 +7775,7 @@ export interface components {
              */
             name_ko: string;
             /**
-             * @description LOINC code.
+             * @description LOINC code, with its check digit.
              * @default
              * @example 718-7
              */
@@ -7806,8 +7806,8 @@ export interface components {
         };
         LabTest: {
             /**
-             * @description The site's code, unique; letters become capitals.
-             * @example DONE5
+             * @description The site's code, unique; letters become capitals. A diagnosis has its KCD code.
+             * @example G30.9
              */
             code: string;
             /**
@@ -7822,7 +7822,7 @@ export interface components {
              */
             name_ko: string;
             /**
-             * @description LOINC code.
+             * @description LOINC code, with its check digit.
              * @default
              * @example 718-7
              */

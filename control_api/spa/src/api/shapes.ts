@@ -23,10 +23,5 @@ export const CANCELLABLE: ReadonlySet<JobState> = new Set<JobState>([
   "DELIVERING",
 ]);
 export const RETRYABLE: ReadonlySet<JobState> = new Set<JobState>(["FAILED", "REJECTED", "CANCELLED"]);
-/** What can be shown of a series; of the counts the document says too little. */
-export type PreviewFacts = Omit<Schemas["Preview"], "slices" | "rows" | "columns" | "interpolated"> & {
-  readonly slices: number;
-  readonly rows: number;
-  readonly columns: number;
-  readonly interpolated: readonly number[];
-};
+/** What can be shown of a series. */
+export type PreviewFacts = Schemas["Preview"];
