@@ -28,7 +28,7 @@ export function Preview({ study, job, chosen }: Properties) {
   const base = `/api/studies/${path.study_uid}/series/${path.series_uid}/preview`;
   return (
     <Loaded answer={answer}>
-      {(facts) => <SliceViewer key={facts.job_id} base={base} facts={facts as PreviewFacts} chosen={chosen} />}
+      {(facts) => <SliceViewer key={facts.job_id} base={base} facts={facts} chosen={chosen} />}
     </Loaded>
   );
 }
