@@ -2,7 +2,7 @@ import { Text } from "@mantine/core";
 import { useTranslation } from "react-i18next";
 
 import { problemOf } from "../api/problem";
-import type { JobDetail, PreviewFacts, StudyDetail } from "../api/shapes";
+import type { JobDetail, StudyDetail } from "../api/shapes";
 import { Loaded } from "../parts/Loaded";
 import { useQueries } from "../session/context";
 import { SliceViewer } from "./SliceViewer";
