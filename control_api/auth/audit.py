@@ -45,6 +45,11 @@ def refused() -> None:
     g.audit_outcome = Outcome.REFUSED
 
 
+def not_worth_it() -> None:
+    """Say that the present request is no attempt at anything, so that nobody has to read of it."""
+    g.audit_kept = True
+
+
 def install(app: Flask) -> None:
     """Keep an event of every request that is worth one, when it is answered.
 

@@ -60,6 +60,7 @@ def refresh(token: str | None) -> Tokens | Response:
         return _go_on(token, by_cookie=False)
     kept = cookies.token()
     if kept is None:
+        audit.not_worth_it()  # a page asks whether its browser is logged in
         return _refused()
     return _go_on(kept, by_cookie=True) if cookies.comes_from_our_page() else cookies.foreign_page()
 

@@ -45,6 +45,14 @@ def test_a_change_is_kept_with_all_that_matters(api: ControlAPI) -> None:
     ]
 
 
+def test_a_page_that_asks_whether_somebody_is_logged_in_leaves_nothing(api: ControlAPI) -> None:
+    """Every opened login page does; a wrong token is another matter."""
+    assert api.client.post("/api/auth/refresh", json={}).status_code == 401
+    assert api.events() == []
+    assert api.client.post("/api/auth/refresh", json={"refresh_token": "x" * 43}).status_code == 401
+    assert len(api.events()) == 1
+
+
 def test_what_was_refused_is_kept_too(api: ControlAPI) -> None:
     """Somebody who tries what they may not, and what fails."""
     api.post(f"/api/jobs/{JOB}/cancel", role="nurse")
