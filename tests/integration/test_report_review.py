@@ -115,7 +115,7 @@ def test_a_finding_that_does_not_stand_is_not_coded(fhir_server: FHIRServer, sin
     """The coded conclusion says what is left."""
     report = findings_report(Names(report=3030, study=3030, series=3030))
     sink.store(report)
-    assert [one["text"] for one in diagnostic_of(fhir_server, report)["conclusionCode"]] == ["Tumour"]
+    assert [one["text"] for one in diagnostic_of(fhir_server, report)["conclusionCode"]] == ["Tumour (2)"]
     sink.review(report, amended(report, *(one.tracking_uid for one in report.findings[:2])))
     diagnostic = diagnostic_of(fhir_server, report)
     assert [one["text"] for one in diagnostic["conclusionCode"]] == ["No finding"]
