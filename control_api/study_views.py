@@ -43,6 +43,8 @@ _IS_INCOMPLETE: Final = exists().where(
     series.c.study_instance_uid == studies.c.study_instance_uid, or_(series.c.receiving, _MISSING > 0)
 )
 
+_WITHOUT_RESULT: Final = (JobState.FAILED.value, JobState.REJECTED.value)
+
 
 def conditions(wanted: StudyFilter) -> list[ColumnElement[bool]]:
     """Give the conditions of a filter.
@@ -185,12 +187,12 @@ def _job_states(connection: Connection, uids: Collection[str]) -> dict[str, dict
 
 
 def _reasons(connection: Connection, uids: Collection[str]) -> dict[str, dict[str, Reason]]:
-    """Gather reasons by study and code: those of series first, then those of jobs that failed."""
+    """Gather reasons by study and code: those of series first, then those of jobs that gave no result."""
     of_series = select(series.c.study_instance_uid, series.c.reason_code, series.c.reason_message).where(
         _of(series, uids), series.c.reason_code.is_not(None)
     )
     of_jobs = select(jobs.c.study_instance_uid, jobs.c.error_code, jobs.c.error_message).where(
-        _of(jobs, uids), jobs.c.state == JobState.FAILED.value, jobs.c.shadow.is_(False)
+        _of(jobs, uids), jobs.c.state.in_(_WITHOUT_RESULT), jobs.c.shadow.is_(False), jobs.c.error_code.is_not(None)
     )
     reasons: dict[str, dict[str, Reason]] = {}
     in_order = (of_series.order_by(series.c.first_received_at), of_jobs.order_by(jobs.c.created_at))

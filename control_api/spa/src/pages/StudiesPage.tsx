@@ -13,8 +13,8 @@ import { Page } from "../parts/Page";
 import { Reason } from "../parts/Reason";
 import { Records } from "../parts/Records";
 import { State } from "../parts/State";
-import { useNode, useQueries } from "../session/context";
-import { counted, matches, standingOf, type StudyStanding } from "./standing";
+import { useNode } from "../session/context";
+import { matches, standingOf, type StudyStanding } from "./standing";
 
 const POLL_MS = 4000;
 const PAGE = 50;
@@ -92,24 +92,10 @@ function useStudies(values: Values) {
   const ask = (after?: string) =>
     api.client.GET("/api/studies", { params: { query: { ...query, ...(after && { after }) } } });
   const list = usePages<Study>(["studies", query], ask, POLL_MS);
-  const studies = useCounted(list.items);
-  const rows: Row[] = studies
+  const rows: Row[] = list.items
     .map((study) => ({ ...study, ...standingOf(study) }))
     .filter((row) => matches(row, search) && (!values.state || row.standing === values.state));
   return { ...list, rows };
-}
-
-/** A node of an earlier version does not count the jobs of a study: then they are counted here. */
-function useCounted(studies: readonly Study[]): readonly Study[] {
-  const queries = useQueries();
-  const uncounted = (study: Study) => (study as Partial<Study>).jobs === undefined;
-  const jobs = queries.useQuery(
-    "get",
-    "/api/jobs",
-    { params: { query: { limit: 200 } } },
-    { refetchInterval: POLL_MS, enabled: studies.some(uncounted) },
-  );
-  return studies.map((study) => (uncounted(study) ? counted(study, jobs.data?.items ?? []) : study));
 }
 
 function Filters({ values, set, clear, filtered }: ReturnType<typeof useFilters>) {

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { Job, Study, StudyDetail } from "../api/shapes";
 import { wantedPlace } from "./LoginPage";
 import { plainAddress } from "./OpenInOHIF";
-import { counted, matches, standingOf } from "./standing";
+import { matches, standingOf } from "./standing";
 import { shownJobs } from "./StudyPage";
 
 const GAP = { code: "geometry.gap", message: "two slices are missing" };
@@ -44,15 +44,6 @@ describe("how far a study has come", () => {
     expect(standingOf(study({ REJECTED: 1 })).why).toEqual([GAP]);
     expect(standingOf(study({})).why).toEqual([GAP]);
     expect(standingOf(study({ COMPLETED: 1, REJECTED: 1 })).why).toEqual([]);
-  });
-
-  it("is counted from the jobs where the node does not count them", () => {
-    const jobs = [
-      job({ state: "REJECTED", error: GAP }),
-      job({ shadow: true, state: "FAILED" }),
-      job({ study_uid: "9.9" }),
-    ];
-    expect(standingOf(counted(study({}), jobs))).toEqual({ standing: "REJECTED", why: [GAP] });
   });
 });
 

@@ -1,5 +1,5 @@
 import type { components } from "../api/schema";
-import type { Job, JobState, Study } from "../api/shapes";
+import type { JobState, Study } from "../api/shapes";
 
 export type Standing = JobState | "receiving" | "undecided";
 
@@ -25,15 +25,6 @@ export function standingOf(study: Pick<Study, "receiving" | "jobs" | "reasons">)
   if (study.receiving) return { standing: "receiving", why: [] };
   if (!foremost) return { standing: study.reasons.length > 0 ? "REJECTED" : "undecided", why: study.reasons };
   return { standing: foremost, why: EXPLAINED.has(foremost) ? study.reasons : [] };
-}
-
-/** Count the jobs of a study as a node of an earlier version does not: those that publish, by state, with their reasons. */
-export function counted(study: Study, jobs: readonly Job[]): Study {
-  const own = jobs.filter((job) => job.study_uid === study.study_uid && !job.shadow && job.superseded_by === null);
-  const states: Partial<Record<JobState, number>> = {};
-  for (const job of own) states[job.state] = (states[job.state] ?? 0) + 1;
-  const reasons = own.flatMap((job) => (job.error ? [job.error] : []));
-  return { ...study, jobs: states, reasons, incomplete: study.receiving, missing_count: 0 };
 }
 
 /** Say whether a study matches what somebody types: every word somewhere in name, ids and description. */
