@@ -15,8 +15,7 @@ type Verification = components["schemas"]["Verification"];
 /** Whether a version proved itself on this node, and what administrators decide about it. */
 export function ModelActions({ card }: { readonly card: ModelCard }) {
   const administers = useMay("administer");
-  // A node of an earlier version says nothing of proofs.
-  const proof = (card as Partial<ModelCard>).verification ?? null;
+  const proof = card.verification;
   return (
     <>
       {proof && <Proof proof={proof} />}
